@@ -1,0 +1,84 @@
+package ftptest
+
+import (
+	"bufio"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// reservedPort is a loopback port held by a socket that is bound but never listens. Nobody
+// else gets the port, a server that sets SO_REUSEADDR may listen on it any number of times,
+// and a connection is refused while none does.
+type reservedPort struct {
+	fd   int
+	addr netip.AddrPort
+}
+
+// reservePort takes a free port of the loopback address ip. The caller releases it.
+func reservePort(ip netip.Addr) (*reservedPort, error) {
+	family, sa := syscall.AF_INET, syscall.Sockaddr(&syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if ip.Is6() {
+		family, sa = syscall.AF_INET6, &syscall.SockaddrInet6{Addr: ip.As16()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reserve a port: %w", err)
+	}
+	if err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err == nil {
+		err = syscall.Bind(fd, sa)
+	}
+	var got syscall.Sockaddr
+	if err == nil {
+		got, err = syscall.Getsockname(fd)
+	}
+	if err != nil {
+		syscall.Close(fd)
+		return nil, fmt.Errorf("reserve a port of %s: %w", ip, err)
+	}
+	port := 0
+	switch got := got.(type) {
+	case *syscall.SockaddrInet4:
+		port = got.Port
+	case *syscall.SockaddrInet6:
+		port = got.Port
+	}
+	return &reservedPort{fd: fd, addr: netip.AddrPortFrom(ip, uint16(port))}, nil
+}
+
+func (p *reservedPort) release() { syscall.Close(p.fd) }
+
+// listening reports whether a socket of this machine listens on port. It asks the kernel's
+// table and not the server, whose limits on connections a probe would count against.
+func listening(port uint16) (bool, error) {
+	suffix := fmt.Sprintf(":%04X", port)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		found, err := tableHasListener(table, suffix)
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+func tableHasListener(table, suffix string) (bool, error) {
+	f, err := os.Open(table)
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	const listen = "0A"
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 3 && fields[3] == listen && strings.HasSuffix(fields[1], suffix) {
+			return true, nil
+		}
+	}
+	return false, lines.Err()
+}
