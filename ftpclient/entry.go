@@ -1,0 +1,112 @@
+package ftpclient
+
+import (
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Type says what an Entry is.
+type Type uint8
+
+const (
+	TypeFile  Type = iota // a regular file
+	TypeDir               // a directory
+	TypeLink              // a symbolic link
+	TypeOther             // a device, pipe, socket or whatever else the server names
+)
+
+func (t Type) String() string {
+	switch t {
+	case TypeFile:
+		return "file"
+	case TypeDir:
+		return "directory"
+	case TypeLink:
+		return "symbolic link"
+	}
+	return "other"
+}
+
+// Entry is one file as the server describes it. What the server does not tell
+// has the value named below, never a guess.
+type Entry struct {
+	Name      string        // last path element, raw bytes
+	Type      Type          //
+	Size      int64         // bytes; -1 unknown
+	ModTime   time.Time     // UTC; zero unknown
+	Precision time.Duration // of ModTime: 1s, 1min, 24h...; 0 unknown
+	Mode      fs.FileMode   // permission bits plus setuid, setgid and sticky
+	HasMode   bool          // Mode is known
+	Owner     string        // name or number; "" unknown
+	Group     string        // name or number; "" unknown
+	Target    string        // of a link, as the server writes it; "" unknown
+	Unique    string        // the server's identity of the file (RFC 3659 section 7.5.2); "" unknown
+}
+
+// Listing is the content of one directory. Every line of the server is an entry, a
+// line that names no child (the directory itself, its parent, a total), or counted
+// in Unparsed.
+type Listing struct {
+	Entries        []Entry  // in the server's order
+	Unparsed       int      // lines that were not understood, or whose name cannot be a file's
+	UnparsedSample []string // the first of them, at most 5, each cut to 200 bytes
+	Truncated      bool     // the server said that it left entries out
+}
+
+const (
+	maxSamples   = 5
+	maxSampleLen = 200
+)
+
+// add takes an entry over if its name may be a child's. The strings are copied,
+// so that an entry does not keep the whole listing in memory; owners mostly repeat.
+func (l *Listing) add(e Entry, line string) {
+	if e.Name == "." || e.Name == ".." {
+		return
+	}
+	if e.Name == "" || strings.ContainsAny(e.Name, "/\x00") {
+		l.reject(line)
+		return
+	}
+	e.Name = strings.Clone(e.Name)
+	e.Target = strings.Clone(e.Target)
+	e.Unique = strings.Clone(e.Unique)
+	var last Entry
+	if n := len(l.Entries); n > 0 {
+		last = l.Entries[n-1]
+	}
+	e.Owner = share(e.Owner, last.Owner)
+	e.Group = share(e.Group, last.Group)
+	l.Entries = append(l.Entries, e)
+}
+
+func (l *Listing) reject(line string) {
+	l.Unparsed++
+	if len(l.UnparsedSample) < maxSamples {
+		l.UnparsedSample = append(l.UnparsedSample, strings.Clone(line[:min(len(line), maxSampleLen)]))
+	}
+}
+
+// share returns s without a reference to the memory s is part of.
+func share(s, last string) string {
+	if s == last {
+		return last
+	}
+	return strings.Clone(s)
+}
+
+// unixMode converts the twelve low bits of a Unix mode.
+func unixMode(bits uint64) fs.FileMode {
+	m := fs.FileMode(bits & 0o777)
+	if bits&0o4000 != 0 {
+		m |= fs.ModeSetuid
+	}
+	if bits&0o2000 != 0 {
+		m |= fs.ModeSetgid
+	}
+	if bits&0o1000 != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
