@@ -1,0 +1,16 @@
+// Package cache keeps what is already known about a remote tree.
+//
+// Dirs holds directory listings by path, in memory: an LRU bounded by the
+// total number of entries and by age, with one shared fill per directory and
+// the caller's own changes applied to it. Files holds the contents of remote
+// files by path and version, on the local disk: one sparse file each, with
+// the ranges that are present and those that are dirty; an LRU of blocks
+// bounded by bytes. A File is one of those contents.
+//
+// Paths are opaque byte strings with "/" between elements; nothing is
+// cleaned. The package knows no network protocol and no file system: it is
+// told what the server said, and answers from that.
+//
+// All methods may be called from any goroutine. Nothing survives the process:
+// both caches start empty and leave nothing behind after Close.
+package cache

@@ -1,0 +1,190 @@
+package cache
+
+import (
+	"os"
+	"sync"
+	"syscall"
+)
+
+// A File is the contents of one remote file in one version, with the changes
+// made to it here. A range of it is absent (only the server has it), present,
+// or present and dirty (the server does not have it). All holders share it.
+// After the last Close its methods answer fs.ErrClosed.
+type File struct {
+	files *Files
+	name  string // of the local file: an id, so that renames do not touch the disk
+
+	// io is held while the local file is written, cut or punched. Reads of
+	// present ranges do without.
+	io     sync.Mutex
+	extent int64 // the local file has no data at or behind it
+
+	// The rest is guarded by files.mu.
+	path      string
+	version   Version // what the server has, when versioned
+	versioned bool
+	holders   int
+	users     int // operations under way
+	fd        *os.File
+	created   bool // the local file exists; until then there is no data
+	size      int64
+	present   ranges
+	dirty     ranges // a part of present
+	blocks    map[int64]*block
+	gen       uint64 // counts changes
+	clean     uint64 // the gen that the server has
+	waiting   *waiting
+}
+
+// waiting is what readers of absent ranges wait on: one for all who came
+// since the last wake.
+type waiting struct {
+	done chan struct{}
+	err  error // of Fail; set before done is closed
+}
+
+// begin opens an operation on f: when it succeeds, files.mu is held and end
+// must follow.
+func (f *File) begin() error {
+	if err := f.files.begin(); err != nil {
+		return err
+	}
+	if f.holders == 0 {
+		f.files.end()
+		return errClosed
+	}
+	f.users++
+	return nil
+}
+
+func (f *File) end() {
+	f.users--
+	f.files.settle(f)
+	f.files.end()
+}
+
+// wake lets everybody who waits look again, or end with err if they still
+// miss something.
+func (f *File) wake(err error) {
+	if f.waiting != nil {
+		f.waiting.err = err
+		close(f.waiting.done)
+		f.waiting = nil
+	}
+}
+
+// existing returns the descriptor of the local file, nil if there is none yet.
+// files.mu is not held.
+func (f *File) existing() (*os.File, error) {
+	f.files.mu.Lock()
+	fd, created := f.fd, f.created
+	f.files.mu.Unlock()
+	if fd != nil || !created {
+		return fd, nil
+	}
+	return f.open(os.O_RDWR)
+}
+
+// descriptor returns the descriptor of the local file, which is created if
+// need be. io is held.
+func (f *File) descriptor() (*os.File, error) {
+	fd, err := f.existing()
+	if fd != nil || err != nil {
+		return fd, err
+	}
+	return f.open(os.O_RDWR | os.O_CREATE | os.O_EXCL)
+}
+
+func (f *File) open(flag int) (*os.File, error) {
+	fd, err := f.files.dir.root.OpenFile(f.name, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	if f.fd != nil { // somebody else was faster
+		fd.Close()
+		return f.fd, nil
+	}
+	f.fd, f.created = fd, true
+	f.files.descriptors++
+	return fd, nil
+}
+
+// cut makes the local file end at size at the latest. io is held.
+func (f *File) cut(fd *os.File, size int64) error {
+	if f.extent <= size {
+		return nil
+	}
+	err := retryEINTR(func() error { return fd.Truncate(size) })
+	if err == nil {
+		f.extent = size
+	}
+	return err
+}
+
+// Size returns the present size in bytes.
+func (f *File) Size() int64 {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	return f.size
+}
+
+// Dirty tells whether f has changes that the server lacks, and the generation
+// of f, which each change raises.
+func (f *File) Dirty() (gen uint64, dirty bool) {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	return f.gen, f.gen != f.clean
+}
+
+// Clean tells that the server now has the state of gen, as version v. If
+// nothing has changed since, all of f becomes clean, may be evicted, and is
+// found by Open under v. Otherwise, or if v.Size is not the size of f, the
+// answer is false and f stays as it is.
+func (f *File) Clean(gen uint64, v Version) bool {
+	if f.begin() != nil {
+		return false
+	}
+	defer f.end()
+	if gen != f.gen || v.Size != f.size {
+		return false
+	}
+	f.version, f.versioned = v, true
+	f.clean = gen
+	f.dirty = nil
+	for no := range f.blocks {
+		f.files.reassess(f, no)
+	}
+	return true
+}
+
+// Close gives up one holder's share. With the last one dirty data is lost;
+// clean data stays in the cache until evicted, unless another version or file
+// has taken over its path.
+func (f *File) Close() error {
+	if f.files.begin() != nil {
+		return nil // Files.Close has cleared up already
+	}
+	defer f.files.end()
+	if f.holders == 0 {
+		return errClosed
+	}
+	f.holders--
+	if f.holders == 0 {
+		f.wake(errClosed)
+	}
+	f.files.settle(f)
+	return nil
+}
+
+// checkRange answers EINVAL or EFBIG for what no file can have.
+func checkRange(off int64, n int) error {
+	switch {
+	case off < 0:
+		return syscall.EINVAL
+	case off+int64(n) < off:
+		return syscall.EFBIG
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package cache
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// A private directory is one process's own subdirectory of the cache
+// directory, marked as in use by a lock on the file "lock" in it. The kernel
+// drops the lock with the process, however that ends, so that a subdirectory
+// whose lock is free is rubbish.
+type private struct {
+	parent *os.Root
+	root   *os.Root // the subdirectory
+	name   string   // its name in parent
+	lock   *os.File
+}
+
+const (
+	privatePrefix = "files-"
+	lockName      = "lock"
+)
+
+// openPrivate makes a private directory in dir, which is created if need be,
+// and removes those of processes that are gone.
+func openPrivate(dir string) (_ *private, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	parent, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &private{parent: parent}
+	defer func() {
+		if err != nil {
+			p.remove()
+		}
+	}()
+	if err := checkOwner(parent); err != nil {
+		return nil, err
+	}
+	// Between the creation of a subdirectory and its locking nobody may look
+	// for stale ones.
+	gate, err := openLock(parent, lockName)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.Close()
+	if err := flock(gate, syscall.LOCK_EX); err != nil {
+		return nil, err
+	}
+	if err := sweep(parent); err != nil {
+		return nil, err
+	}
+	return p, p.create()
+}
+
+// checkOwner refuses a directory in which others could plant files.
+func checkOwner(dir *os.Root) error {
+	info, err := dir.Stat(".")
+	if err != nil {
+		return err
+	}
+	if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("cache directory %s: belongs to user %d: %w", dir.Name(), st.Uid, fs.ErrPermission)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("cache directory %s: others may write to it (mode %v): %w", dir.Name(), info.Mode().Perm(), fs.ErrPermission)
+	}
+	return nil
+}
+
+func (p *private) create() (err error) {
+	name := privatePrefix + rand.Text()
+	if err := p.parent.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	p.name = name
+	if p.root, err = p.parent.OpenRoot(name); err != nil {
+		return err
+	}
+	if p.lock, err = openLock(p.root, lockName); err != nil {
+		return err
+	}
+	return flock(p.lock, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// remove deletes the subdirectory with all that is in it, and gives up the
+// lock.
+func (p *private) remove() error {
+	var err error
+	if p.name != "" {
+		err = p.parent.RemoveAll(p.name)
+	}
+	if p.lock != nil {
+		p.lock.Close()
+	}
+	if p.root != nil {
+		p.root.Close()
+	}
+	p.parent.Close()
+	return err
+}
+
+// sweep removes the subdirectories whose process is gone. What cannot be
+// removed stays for the next time.
+func sweep(parent *os.Root) error {
+	d, err := parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), privatePrefix) {
+			sweepOne(parent, e.Name())
+		}
+	}
+	return nil
+}
+
+func sweepOne(parent *os.Root, name string) {
+	lock, err := parent.OpenFile(name+"/"+lockName, os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // its removal was cut short
+	case err != nil:
+		return
+	default:
+		defer lock.Close()
+		if flock(lock, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			return // in use
+		}
+	}
+	parent.RemoveAll(name)
+}
+
+func openLock(dir *os.Root, name string) (*os.File, error) {
+	return dir.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+func flock(f *os.File, how int) error {
+	err := retryEINTR(func() error { return syscall.Flock(int(f.Fd()), how) })
+	if err != nil {
+		return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+func retryEINTR(fn func() error) error {
+	for {
+		if err := fn(); err != syscall.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package cache
+
+import (
+	"os"
+	"syscall"
+)
+
+// Fill stores p, which the server has at off: where f is absent, and no
+// further than its end. Readers who wait for it go on. EINVAL for a negative
+// offset, EFBIG for one too large, else what the disk says; ENOSPC only when
+// no clean data was left to evict.
+func (f *File) Fill(p []byte, off int64) error {
+	if err := checkRange(off, len(p)); err != nil {
+		return err
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer f.end()
+	end := min(off+int64(len(p)), f.size)
+	if off >= end || f.present.contains(off, end) {
+		return nil
+	}
+	blocks := f.reserve(off, end, f.size)
+	defer func() { f.unreserve(blocks) }()
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.files.trim() // room first, so that the disk never holds more than the bound
+	for {
+		err := f.fill(p, off)
+		if !isFull(err) || !f.files.makeRoom() {
+			return err
+		}
+	}
+}
+
+// fill writes p where f is absent.
+func (f *File) fill(p []byte, off int64) error {
+	f.io.Lock()
+	defer f.io.Unlock()
+	fd, err := f.descriptor()
+	if err != nil {
+		return err
+	}
+	for pos := off; ; {
+		f.files.mu.Lock()
+		start, end := f.present.gap(pos, min(off+int64(len(p)), f.size))
+		f.files.mu.Unlock()
+		if start >= end {
+			return nil
+		}
+		n, err := f.writeLocal(fd, p[start-off:end-off], start)
+		f.files.mu.Lock()
+		f.present.add(start, start+int64(n))
+		f.wake(nil)
+		f.files.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		pos = end
+	}
+}
+
+// WriteAt writes p at off. The range becomes dirty; so does the gap, if off
+// lies behind the end, which reads as zeros and takes no room. Like
+// io.WriterAt it returns less than len(p) only with an error, those of Fill.
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	if err := checkRange(off, len(p)); err != nil {
+		return 0, err
+	}
+	if err := f.begin(); err != nil {
+		return 0, err
+	}
+	defer f.end()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	end := off + int64(len(p))
+	blocks := f.reserve(off, end, max(end, f.size))
+	defer func() { f.unreserve(blocks) }()
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.files.trim()
+	n := 0
+	for {
+		m, err := f.write(p[n:], off+int64(n))
+		n += m
+		if !isFull(err) || !f.files.makeRoom() {
+			return n, err
+		}
+	}
+}
+
+func (f *File) write(p []byte, off int64) (int, error) {
+	f.io.Lock()
+	defer f.io.Unlock()
+	fd, err := f.descriptor()
+	if err != nil {
+		return 0, err
+	}
+	if err := f.cut(fd, f.Size()); err != nil {
+		return 0, err
+	}
+	n, err := f.writeLocal(fd, p, off)
+	if n > 0 {
+		f.files.mu.Lock()
+		end := off + int64(n)
+		f.change(min(off, f.size), end, max(end, f.size))
+		f.files.mu.Unlock()
+	}
+	return n, err
+}
+
+// Truncate makes f end at size: what lies behind is forgotten, what is new is
+// zeros and takes no room. f becomes dirty either way. A negative size is
+// EINVAL.
+func (f *File) Truncate(size int64) error {
+	if size < 0 {
+		return syscall.EINVAL
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer f.end()
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.io.Lock()
+	defer f.io.Unlock()
+	// Growing must find zeros behind the end, also after a write or a cut
+	// that failed half way.
+	if err := f.cutTo(f.Size()); err != nil {
+		return err
+	}
+	f.files.mu.Lock()
+	f.change(f.size, size, size)
+	f.files.mu.Unlock()
+	return f.cutTo(size)
+}
+
+// cutTo cuts the local file, if there is one. io is held.
+func (f *File) cutTo(size int64) error {
+	fd, err := f.existing()
+	if fd == nil || err != nil {
+		return err
+	}
+	return f.cut(fd, size)
+}
+
+// change makes [start, end) dirty and f end at size. io and files.mu are held.
+func (f *File) change(start, end, size int64) {
+	s := f.files
+	old := f.size
+	f.size = size
+	f.present.add(start, end)
+	f.dirty.add(start, end)
+	if size < old {
+		f.present.remove(size, old)
+		f.dirty.remove(size, old)
+		for no, b := range f.blocks {
+			if start, _ := s.bounds(no); start >= size && b.pins == 0 {
+				s.drop(b)
+			}
+		}
+	}
+	s.reassess(f, old/s.blockSize)
+	s.reassess(f, size/s.blockSize)
+	f.gen++
+	f.wake(nil)
+}
+
+// reserve pins the blocks of [start, end), which is not empty, and counts them
+// as far as a file of the given size reaches.
+func (f *File) reserve(start, end, size int64) []*block {
+	s := f.files
+	var blocks []*block
+	for no := start / s.blockSize; no <= (end-1)/s.blockSize; no++ {
+		b := s.pin(f, no)
+		s.weigh(b, size)
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+func (f *File) unreserve(blocks []*block) {
+	for _, b := range blocks {
+		f.files.unpin(b)
+	}
+}
+
+// writeLocal writes to the local file, and notes how far it may reach.
+func (f *File) writeLocal(fd *os.File, p []byte, off int64) (int, error) {
+	f.extent = max(f.extent, off+int64(len(p)))
+	return f.files.pwrite(fd, p, off)
+}
