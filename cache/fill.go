@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// errNoResult is what waiters get of a fill that ended its goroutine.
+var errNoResult = errors.New("cache: the fill ended without a result")
+
+// A dirFill is one fill of a directory under way. Its fields are guarded by
+// the mutex of its Dirs.
+type dirFill[E any] struct {
+	flight[Listing[E]]
+	started  time.Time
+	detached bool // neither joined by new callers nor stored
+	changes  []func(*listing[E])
+}
+
+// Load returns the listing of dir: the cached one if it was asked for at most
+// maxAge ago (0: if its TTL has not run out), else what fill finds. Callers
+// share one fill, except that nobody gets one that began more than maxAge
+// before the call; a negative maxAge accepts only what is asked for after the
+// call. When ctx ends
+// the caller leaves with ctx.Err(); the fill is cancelled when its last
+// caller has left. fill runs in a goroutine of its own and must return soon
+// after its context ends; its error goes to all who wait and nothing is
+// stored.
+func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+	now := d.now()
+	d.mu.Lock()
+	if l, ok := d.fresh(dir, maxAge, now); ok {
+		defer d.mu.Unlock()
+		return l.snapshot(), nil
+	}
+	if err := ctx.Err(); err != nil || d.closed {
+		d.mu.Unlock()
+		if err == nil {
+			err = errClosed
+		}
+		return Listing[E]{}, err
+	}
+	f := d.join(dir, maxAge, now)
+	if f == nil {
+		f = d.start(dir, now, fill)
+	}
+	f.waiters++
+	d.mu.Unlock()
+	return f.wait(ctx, func() { d.leave(dir, f) })
+}
+
+// join returns the fill of dir that may answer a caller of now, if any. d.mu
+// is held.
+func (d *Dirs[E]) join(dir string, maxAge time.Duration, now time.Time) *dirFill[E] {
+	for _, f := range d.flying[dir] {
+		if !f.detached && (maxAge == 0 || now.Sub(f.started) <= maxAge) {
+			d.stats.Joined++
+			return f
+		}
+	}
+	return nil
+}
+
+// start begins a fill of dir, the only one that may be stored from now on.
+// d.mu is held.
+func (d *Dirs[E]) start(dir string, now time.Time, fill func(context.Context) (Filled[E], error)) *dirFill[E] {
+	ctx, cancel := context.WithCancel(d.ctx)
+	f := &dirFill[E]{flight: newFlight[Listing[E]](cancel), started: now}
+	d.detach(dir)
+	d.flying[dir] = append(d.flying[dir], f)
+	d.stats.Fills++
+	d.fills.Go(func() {
+		filled, err := Filled[E]{}, errNoResult
+		defer func() { d.land(dir, f, filled, err) }() // also when fill leaves by runtime.Goexit
+		filled, err = fill(ctx)
+	})
+	return f
+}
+
+// detach keeps the fills of dir under way from being joined and stored. d.mu
+// is held.
+func (d *Dirs[E]) detach(dir string) {
+	for _, f := range d.flying[dir] {
+		f.detached = true
+	}
+}
+
+// leave gives up one caller's place at f.
+func (d *Dirs[E]) leave(dir string, f *dirFill[E]) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f.waiters--
+	if f.waiters == 0 {
+		f.detached = true // it is about to fail: nobody should join
+		f.cancel()
+	}
+}
+
+// land ends f with what fill returned.
+func (d *Dirs[E]) land(dir string, f *dirFill[E], filled Filled[E], err error) {
+	var l *listing[E]
+	if err == nil {
+		l = newListing(filled) // long listings are indexed without the lock
+	}
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.flying[dir] = slices.DeleteFunc(d.flying[dir], func(o *dirFill[E]) bool { return o == f })
+	if len(d.flying[dir]) == 0 {
+		delete(d.flying, dir)
+	}
+	if err != nil {
+		if d.closed {
+			err = errClosed
+		}
+		f.finish(Listing[E]{}, err)
+		return
+	}
+	for _, change := range f.changes {
+		change(l)
+	}
+	// The TTL counts from the answer: a listing that takes longer than that
+	// would otherwise never be of use. Ages count from the question.
+	l.fetched, l.expires = f.started, now.Add(d.ttl)
+	if !f.detached && !d.closed {
+		d.store(dir, l)
+	}
+	f.finish(l.snapshot(), nil)
+}

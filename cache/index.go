@@ -1,0 +1,171 @@
+package cache
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"syscall"
+)
+
+// Open returns the contents of path in version v: those in the cache, shared
+// by all who open them, also when they were written to since; else new ones,
+// all absent. Another version of path leaves the cache; its holders keep it.
+// Each Open needs a Close. A negative size is EINVAL.
+func (s *Files) Open(path string, v Version) (*File, error) {
+	if v.Size < 0 {
+		return nil, syscall.EINVAL
+	}
+	for {
+		f, err := s.open(path, v)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		// Somebody removed the local file: so it has left the cache.
+	}
+}
+
+func (s *Files) open(path string, v Version) (*File, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end()
+	f := s.index[path]
+	if f != nil && !(f.versioned && f.version.equal(v)) {
+		s.unindex(f)
+		f = nil
+	}
+	if f == nil {
+		f = s.add(path)
+		f.version, f.versioned, f.size = v, true, v.Size
+	}
+	f.holders++
+	s.mu.Unlock()
+	_, err := f.existing()
+	s.mu.Lock()
+	if err != nil {
+		f.holders--
+		if s.index[f.path] == f {
+			s.unindex(f)
+		} else {
+			s.settle(f)
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// Create returns new, empty, dirty contents without a version, which are now
+// those of path. What path had leaves the cache; its holders keep it.
+func (s *Files) Create(path string) (*File, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end()
+	if old := s.index[path]; old != nil {
+		s.unindex(old)
+	}
+	f := s.add(path)
+	f.holders = 1
+	f.gen = 1
+	return f, nil
+}
+
+// add makes a new File and puts it into the index.
+func (s *Files) add(path string) *File {
+	s.ids++
+	f := &File{files: s, name: strconv.FormatUint(s.ids, 36), path: path, blocks: make(map[int64]*block)}
+	s.live[f] = struct{}{}
+	s.index[path] = f
+	return f
+}
+
+// unindex takes f out of the index; without holders it is gone.
+func (s *Files) unindex(f *File) {
+	delete(s.index, f.path)
+	s.settle(f)
+}
+
+// settle decides what becomes of f when nobody uses it: clean data in the
+// index stays without a descriptor, anything else goes.
+func (s *Files) settle(f *File) {
+	if f.holders > 0 || f.users > 0 {
+		return
+	}
+	if _, ok := s.live[f]; !ok {
+		return
+	}
+	indexed := s.index[f.path] == f
+	g := garbage{fd: f.fd}
+	if !indexed || f.gen != f.clean || len(f.blocks) == 0 {
+		if indexed {
+			delete(s.index, f.path)
+		}
+		for _, b := range f.blocks {
+			s.drop(b)
+		}
+		delete(s.live, f)
+		if f.created {
+			g.name = f.name
+		}
+	}
+	if f.fd != nil {
+		f.fd = nil
+		s.descriptors--
+	}
+	if g != (garbage{}) {
+		s.garbage = append(s.garbage, g)
+	}
+}
+
+// Forget takes path out of the cache. Holders keep their File.
+func (s *Files) Forget(path string) {
+	if s.begin() != nil {
+		return
+	}
+	defer s.end()
+	if f := s.index[path]; f != nil {
+		s.unindex(f)
+	}
+}
+
+// Rename tells that the remote file from is now called to, in place of what
+// was there.
+func (s *Files) Rename(from, to string) {
+	if from == to || s.begin() != nil {
+		return
+	}
+	defer s.end()
+	if old := s.index[to]; old != nil {
+		s.unindex(old)
+	}
+	if f := s.index[from]; f != nil {
+		delete(s.index, from)
+		f.path = to
+		s.index[to] = f
+	}
+}
+
+// RenameTree does the same for all files below the directory from, and for
+// from itself. A directory cannot move below itself: that is ignored.
+func (s *Files) RenameTree(from, to string) {
+	if from == to || below(to, from) || s.begin() != nil {
+		return
+	}
+	defer s.end()
+	var moved []*File
+	for path, f := range s.index {
+		switch {
+		case path == from || below(path, from):
+			moved = append(moved, f)
+		case path == to || below(path, to):
+			s.unindex(f)
+		}
+	}
+	for _, f := range moved { // all out before any is in: old and new paths may be the same ones
+		delete(s.index, f.path)
+		f.path = to + f.path[len(from):]
+	}
+	for _, f := range moved {
+		s.index[f.path] = f
+	}
+}
