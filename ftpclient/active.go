@@ -1,0 +1,201 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// openActive lets the server connect to a new listening socket. In a mode that is
+// proven everything leaves in one write; else the transfer command waits until
+// the server has accepted the address, since some would use an older one or none.
+func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) (net.Conn, error) {
+	l, err := c.listenData(m)
+	if err != nil {
+		return nil, &dataError{m, err}
+	}
+	defer l.Close()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	port, err := c.portCommand(m, l.Addr())
+	if err != nil {
+		return nil, &dataError{m, err}
+	}
+	timeout := c.client.cfg.Timeout
+	cmds := append(t.before[:len(t.before):len(t.before)], t.cmd)
+	if proven {
+		if err := c.send(append([]command{port}, cmds...)...); err != nil {
+			return nil, err
+		}
+		r, err := c.receive()
+		if err != nil {
+			return nil, err
+		}
+		if !r.ok() {
+			// Whatever the transfer command does now, it does not do it with us.
+			err := &dataError{m, refusal(port.verb, "", r)}
+			c.fail(err)
+			return nil, err
+		}
+	} else {
+		timeout = min(timeout, detectTimeout)
+		replies, err := c.exchange(port)
+		if err != nil {
+			return nil, err
+		}
+		if !replies[0].ok() {
+			return nil, &dataError{m, refusal(port.verb, "", replies[0])}
+		}
+		if err := c.send(cmds...); err != nil {
+			return nil, err
+		}
+	}
+	replies, err := c.activeReplies(m, t, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if last := replies[len(replies)-1]; !last.preliminary() {
+		return c.accepted(m, noData{}, t, replies)
+	}
+	nc, err := c.acceptData(ctx, l, time.Now().Add(timeout))
+	if err != nil {
+		err := &dataError{m, err}
+		c.fail(err)
+		return nil, err
+	}
+	if t.download && c.client.server.wantsFIN() {
+		closeWrite(nc)
+	}
+	return c.accepted(m, nc, t, replies)
+}
+
+// activeReplies reads the replies to the transfer's commands. A server that cannot
+// connect may say nothing for long.
+func (c *conn) activeReplies(m Mode, t transfer, timeout time.Duration) ([]reply, error) {
+	var replies []reply
+	for range len(t.before) + 1 {
+		r, err := c.receiveWithin(timeout)
+		if err != nil {
+			if isTimeout(err) && c.cause(nil) == nil {
+				return nil, &dataError{m, fmt.Errorf("the server does not connect: %w", err.err)}
+			}
+			err.safe = err.safe && len(replies) == 0
+			return nil, err
+		}
+		replies = append(replies, r)
+	}
+	return replies, nil
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}
+
+// noData stands for the data connection of a transfer that was refused before there
+// was one.
+type noData struct{ net.Conn }
+
+func (noData) Close() error { return nil }
+
+// listenData listens on the control connection's own address.
+func (c *conn) listenData(m Mode) (*net.TCPListener, error) {
+	if !c.local.IsValid() {
+		return nil, errors.New("the control connection has no IP address")
+	}
+	if m == ModePORT && !c.advertised().Is4() {
+		return nil, errors.New("PORT cannot tell an IPv6 address")
+	}
+	lo, hi := c.client.cfg.ActivePorts.Lo, c.client.cfg.ActivePorts.Hi
+	if hi == 0 {
+		return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.local, 0)))
+	}
+	// Another port each time: the one used last may be held back by the other side.
+	n := int(hi) - int(lo) + 1
+	start := int(c.client.ports.Add(1))
+	var last error
+	for i := range n {
+		port := lo + uint16((start+i)%n)
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.local, port)))
+		if err == nil {
+			return l, nil
+		}
+		last = err
+	}
+	return nil, fmt.Errorf("no free port in %d-%d: %w", lo, hi, last)
+}
+
+// advertised is the address that the server is told to connect to.
+func (c *conn) advertised() netip.Addr {
+	if a := c.client.cfg.ActiveAddress; a.IsValid() {
+		return a.Unmap()
+	}
+	return c.local
+}
+
+// portCommand tells the server where l listens: PORT (RFC 959) or EPRT (RFC 2428).
+func (c *conn) portCommand(m Mode, l net.Addr) (command, error) {
+	addr, port := c.advertised(), l.(*net.TCPAddr).Port
+	switch {
+	case m == ModePORT && addr.Is4():
+		arg := strings.ReplaceAll(addr.String(), ".", ",")
+		return command{"PORT", fmt.Sprintf("%s,%d,%d", arg, port>>8, port&0xff)}, nil
+	case m == ModePORT:
+		return command{}, errors.New("PORT cannot tell an IPv6 address")
+	case addr.Is4():
+		return command{"EPRT", "|1|" + addr.String() + "|" + strconv.Itoa(port) + "|"}, nil
+	}
+	return command{"EPRT", "|2|" + addr.WithZone("").String() + "|" + strconv.Itoa(port) + "|"}, nil
+}
+
+// acceptData waits for the server's connection, until the deadline, the end of ctx, or
+// a reply that says that none will come. Connections from other hosts are closed.
+func (c *conn) acceptData(ctx context.Context, l *net.TCPListener, deadline time.Time) (net.Conn, error) {
+	l.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { l.SetDeadline(longAgo) })
+	defer stop()
+
+	c.setDeadline(c.nc, deadline)
+	watched := make(chan struct{})
+	refused := false
+	go func() {
+		defer close(watched)
+		// Only looked at: it is read when its turn comes.
+		if b, err := c.br.Peek(1); err == nil && b[0] >= '4' {
+			refused = true
+			l.SetDeadline(longAgo)
+		}
+	}()
+	nc, err := c.acceptFrom(l)
+	c.setDeadline(c.nc, longAgo)
+	<-watched
+	if err == nil {
+		return nc, nil
+	}
+	if refused {
+		if r, rerr := c.receive(); rerr == nil {
+			return nil, refusal("", "", r)
+		}
+	}
+	return nil, c.cause(err)
+}
+
+func (c *conn) acceptFrom(l *net.TCPListener) (net.Conn, error) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if addrOf(nc.RemoteAddr()) == c.peer {
+			return nc, nil
+		}
+		c.client.cfg.Logger.Warn("data connection from a stranger closed", "from", nc.RemoteAddr().String())
+		nc.Close()
+	}
+}

@@ -1,0 +1,177 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client is a pool of connections to one server. All methods may be called from
+// several goroutines at once.
+type Client struct {
+	cfg      Config
+	server   serverInfo
+	modes    modeMemory
+	login    loginGate
+	pool     pool
+	counters counters
+	conns    atomic.Int64 // numbers given to control connections
+	ports    atomic.Uint32
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	closed bool           // no more goroutines
+	wg     sync.WaitGroup // dials, settling, probes
+}
+
+// New checks the configuration and returns a client without connections; the first
+// use opens them. Close must be called.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	cl := &Client{cfg: cfg}
+	cl.ctx, cl.cancel = context.WithCancel(context.Background())
+	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
+	return cl, nil
+}
+
+// Connect makes sure that a login works: it takes a connection from the pool, or
+// opens one.
+func (cl *Client) Connect(ctx context.Context) error {
+	c, err := cl.pool.get(ctx, useShort)
+	if err != nil {
+		return err
+	}
+	cl.pool.put(c)
+	return nil
+}
+
+// Contended tells whether someone waits for a connection and only the end of a
+// transfer can help. It does not block.
+func (cl *Client) Contended() bool {
+	cl.pool.mu.Lock()
+	defer cl.pool.mu.Unlock()
+	return cl.pool.contended
+}
+
+// Close ends all connections and transfers and waits for the client's goroutines.
+// Open Readers and Writers fail with net.ErrClosed. Later calls do nothing.
+func (cl *Client) Close() error {
+	cl.mu.Lock()
+	cl.closed = true
+	cl.mu.Unlock()
+	cl.cancel()
+	cl.pool.close()
+	cl.wg.Wait()
+	return nil
+}
+
+// spawn runs f in a goroutine that Close waits for; false after Close.
+func (cl *Client) spawn(f func()) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.closed {
+		return false
+	}
+	cl.wg.Go(f)
+	return true
+}
+
+// release gives a connection back after use. Before it becomes idle it gets a spare
+// data connection, unless someone waits for it.
+func (cl *Client) release(c *conn) {
+	c.used = time.Now()
+	m := c.wantsSpare()
+	if m == ModeAuto || cl.pool.wanted() {
+		cl.pool.put(c)
+		return
+	}
+	if !cl.spawn(func() { c.prepare(m); cl.pool.put(c) }) {
+		cl.pool.put(c)
+	}
+}
+
+// maxAttempts bounds how often an operation is tried on another connection.
+const maxAttempts = 4
+
+// do runs f on a connection of the pool, until ctx ends. It is run again on another
+// connection if the one used had been idle and turned out to be dead, provided that
+// nothing can have been done (replay: asking again changes nothing).
+func (cl *Client) do(ctx context.Context, u use, replay bool, f func(c *conn) error) error {
+	for n := 1; ; n++ {
+		c, err := cl.pool.get(ctx, u)
+		if err != nil {
+			return err
+		}
+		release := c.bind(ctx)
+		err = f(c)
+		again := n < maxAttempts && ctx.Err() == nil && c.mayRepeat(err, replay)
+		release()
+		if !again {
+			return err
+		}
+		cl.pool.purge()
+	}
+}
+
+// bind lets the end of ctx interrupt the connection; the function returned ends this
+// and gives the connection back.
+func (c *conn) bind(ctx context.Context) (release func()) {
+	unbind := c.watch(ctx)
+	return func() {
+		unbind()
+		c.client.release(c)
+	}
+}
+
+// watch is bind without giving back.
+func (c *conn) watch(ctx context.Context) (unwatch func()) {
+	stop := context.AfterFunc(ctx, func() { c.interrupt(context.Cause(ctx)) })
+	return func() {
+		if !stop() {
+			c.fail(context.Cause(ctx))
+		}
+	}
+}
+
+// mayRepeat tells whether what failed with err may be tried on another connection.
+func (c *conn) mayRepeat(err error, replay bool) bool {
+	if isDataError(err) {
+		return c.err != nil // a mode that works may be found there
+	}
+	ce, lost := errors.AsType[*connError](err)
+	return lost && c.reused && (replay || ce.safe)
+}
+
+// failed names the operation in an error.
+func failed(verb, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		if e.Command != "" {
+			return err
+		}
+		// A 421 that answers whatever was asked.
+		return &Error{Command: verb, Path: path, Code: e.Code, Text: e.Text}
+	}
+	if path != "" {
+		verb += " " + path
+	}
+	return fmt.Errorf("%s: %w", verb, err)
+}
+
+// lost is failed for a command that changes something: where it may have been done,
+// the error says so.
+func lost(verb, path string, err error) error {
+	if ce, ok := errors.AsType[*connError](err); ok && !ce.safe {
+		return &LostError{Command: verb, Path: path, Err: ce.err}
+	}
+	return failed(verb, path, err)
+}

@@ -1,0 +1,159 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// Commit says what becomes of an uploaded file.
+type Commit struct {
+	Path    string      // the name it gets; what is there is replaced
+	ModTime time.Time   // zero: as the server has set it
+	Mode    fs.FileMode // permissions, setuid, setgid and sticky
+	HasMode bool        // set Mode
+}
+
+// Commit ends the file like Close, then in one write on the same connection sets its
+// time and permissions, renames it to its final name and asks for its size, and for its
+// time if it could not be set. The rename decides: if it is refused the error is the
+// server's and the file keeps its temporary name. A size that is not that of the bytes
+// written is an error. That time or permissions could not be set is none: see
+// CanSetModTime and CanChmod.
+//
+// The entry has size and time as the server has them. If the connection is lost the
+// error is a *LostError with Command STOR: nothing was renamed, or RNTO: it may have
+// been.
+func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
+	if err := checkPath("RNTO", k.Path); err != nil {
+		return Entry{}, err
+	}
+	if w.err != nil {
+		return Entry{}, w.err
+	}
+	if !w.begin() {
+		return Entry{}, w.errAborted()
+	}
+	defer w.finish()
+	unwatch := w.c.watch(ctx)
+	defer unwatch()
+	if err := w.complete(); err != nil {
+		return Entry{}, err
+	}
+	return w.publish(k)
+}
+
+// publication is the write that follows an upload: which reply is whose.
+type publication struct {
+	cmds                                  []command
+	setTime, chmod, rename, size, modTime int
+	form                                  setTimeForm
+}
+
+func (b *publication) add(k command) int {
+	b.cmds = append(b.cmds, k)
+	return len(b.cmds) - 1
+}
+
+func (w *Writer) publication(temp, final string, k Commit) *publication {
+	b := &publication{setTime: -1, chmod: -1, modTime: -1}
+	forms, known := w.client.server.timeForms()
+	if len(forms) > 0 && !k.ModTime.IsZero() {
+		b.form = forms[0]
+		b.setTime = b.add(b.form.command(temp, k.ModTime))
+	}
+	if k.HasMode && w.client.CanChmod() != No {
+		b.chmod = b.add(command{"SITE CHMOD", octal(k.Mode) + " " + temp})
+	}
+	b.rename = b.add(command{"RNFR", temp})
+	b.add(command{"RNTO", final})
+	b.size = b.add(command{"SIZE", final})
+	if b.setTime < 0 || !known {
+		b.modTime = b.add(command{"MDTM", final})
+	}
+	return b
+}
+
+func (w *Writer) publish(k Commit) (Entry, error) {
+	args, err := w.c.args("RNFR", w.path, k.Path)
+	if err != nil {
+		return Entry{}, failed("RNFR", w.path, err)
+	}
+	b := w.publication(args[0], args[1], k)
+	replies, err := w.c.exchange(b.cmds...)
+	if len(replies) <= b.rename+1 {
+		return Entry{}, lost("RNTO", k.Path, err)
+	}
+	if err := renamed(w.path, k.Path, replies[b.rename:]); err != nil {
+		return Entry{}, err
+	}
+	if err != nil {
+		return Entry{}, lost("RNTO", k.Path, err)
+	}
+	e := Entry{Name: path.Base(k.Path)}
+	if e.Size, err = w.checkSize(replies[b.size], k.Path); err != nil {
+		return Entry{}, err
+	}
+	if b.chmod >= 0 {
+		e.HasMode = w.noteChmod(replies[b.chmod])
+		if e.HasMode {
+			e.Mode = k.Mode
+		}
+	}
+	timeSet := b.setTime >= 0 && w.noteTime(b.form, replies[b.setTime])
+	switch {
+	case timeSet:
+		e.ModTime, e.Precision = k.ModTime.UTC().Truncate(time.Second), time.Second
+	case b.modTime >= 0:
+		e.ModTime, e.Precision, _ = timeOf(replies[b.modTime], k.Path)
+	default:
+		if replies, err := w.c.exchange(command{"MDTM", args[1]}); err == nil {
+			e.ModTime, e.Precision, _ = timeOf(replies[0], k.Path)
+		}
+	}
+	return e, nil
+}
+
+// checkSize compares the size that the server tells with the bytes sent. A server
+// without SIZE has at least acknowledged them.
+func (w *Writer) checkSize(r reply, p string) (int64, error) {
+	n, err := sizeOf(r, p)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported) && w.verb == "STOR":
+		return w.count, nil
+	case err != nil:
+		return -1, err
+	case n != w.count && w.verb == "STOR":
+		return n, fmt.Errorf("STOR %s: the server has %d bytes of %d: %w", p, n, w.count, io.ErrShortWrite)
+	}
+	return n, nil
+}
+
+// noteTime remembers whether the way to set a time works, given that the file exists
+// and is ours.
+func (w *Writer) noteTime(f setTimeForm, r reply) bool {
+	s := &w.client.server
+	if r.ok() {
+		s.learnTime(f)
+		return true
+	}
+	w.client.cfg.Logger.Debug("time not set", "path", w.path, "reply", r.text())
+	if r.code >= 500 {
+		s.unlearnTime(f, r)
+	}
+	return false
+}
+
+func (w *Writer) noteChmod(r reply) bool {
+	var err error
+	if !r.ok() {
+		w.client.cfg.Logger.Debug("permissions not set", "path", w.path, "reply", r.text())
+		err = refusal("SITE CHMOD", w.path, r)
+	}
+	w.client.learnChmod(err)
+	return r.ok()
+}

@@ -1,0 +1,152 @@
+package ftpclient
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says how to reach a server. Only Addr is required; the zero value of every
+// other field is a sensible default.
+type Config struct {
+	Addr          string        // "host:port"; port 21 when absent
+	User          string        // "" = anonymous
+	Password      string        //
+	Account       string        // answer to 332, "" = none
+	Mode          Mode          // how data connections are opened
+	ActivePorts   PortRange     // ports to listen on in active mode; zero = any
+	ActiveAddress netip.Addr    // address told in PORT and EPRT; zero = the control connection's local address
+	PasvAddress   PasvAddress   // where to connect to in passive mode; zero = the control connection's peer
+	Connections   int           // most control connections; 0 = 6. One never serves bulk transfers if there is more than one
+	Timeout       time.Duration // longest silence: connect, reply, data progress; 0 = 30 s
+	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
+
+	// Logger is told at Info which mode of data connections works and why others did
+	// not. nil = discard.
+	Logger *slog.Logger
+
+	// Trace is called with every line of the control connections, from the goroutine
+	// that sends or reads it, so from several at once. nil = none.
+	Trace func(TraceLine)
+
+	// Dial opens control and passive data connections. nil = net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// PortRange is an inclusive range of TCP ports; the zero value is any port.
+type PortRange struct{ Lo, Hi uint16 }
+
+// PasvAddress says which host is connected to for data in passive mode.
+type PasvAddress struct {
+	asTold bool
+	fixed  netip.Addr
+}
+
+// PasvReply is the address in the server's 227 reply. EPSV tells none and uses the
+// control connection's peer.
+var PasvReply = PasvAddress{asTold: true}
+
+// PasvFixed is always addr.
+func PasvFixed(addr netip.Addr) PasvAddress { return PasvAddress{fixed: addr.Unmap()} }
+
+// ParsePasvAddress reads "control" (the peer of the control connection), "reply" or
+// an IP address.
+func ParsePasvAddress(s string) (PasvAddress, error) {
+	switch s {
+	case "", "control":
+		return PasvAddress{}, nil
+	case "reply":
+		return PasvReply, nil
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return PasvAddress{}, fmt.Errorf("passive address %q is not control, reply or an IP address", s)
+	}
+	return PasvFixed(addr), nil
+}
+
+// String is the form that ParsePasvAddress reads.
+func (p PasvAddress) String() string {
+	switch {
+	case p.fixed.IsValid():
+		return p.fixed.String()
+	case p.asTold:
+		return "reply"
+	}
+	return "control"
+}
+
+const (
+	defaultConnections = 6
+	defaultTimeout     = 30 * time.Second
+	defaultIdleTimeout = 60 * time.Second
+)
+
+// complete checks the configuration and fills in defaults.
+func (cfg *Config) complete() error {
+	addr, err := completeAddr(cfg.Addr)
+	if err != nil {
+		return err
+	}
+	cfg.Addr = addr
+	if cfg.User == "" {
+		cfg.User = "anonymous"
+		if cfg.Password == "" {
+			cfg.Password = "anonymous@"
+		}
+	}
+	for _, s := range []struct{ name, value string }{
+		{"user", cfg.User}, {"password", cfg.Password}, {"account", cfg.Account},
+	} {
+		if strings.ContainsAny(s.value, "\r\n\x00") || len(s.value) > 512 {
+			return fmt.Errorf("ftp: the %s is too long or has a line break or NUL", s.name)
+		}
+	}
+	if cfg.Mode > ModePORT {
+		return fmt.Errorf("ftp: unknown mode %d", cfg.Mode)
+	}
+	if cfg.ActivePorts.Lo > cfg.ActivePorts.Hi || cfg.ActivePorts.Lo == 0 && cfg.ActivePorts.Hi != 0 {
+		return fmt.Errorf("ftp: bad port range %d-%d", cfg.ActivePorts.Lo, cfg.ActivePorts.Hi)
+	}
+	if cfg.Connections < 0 || cfg.Timeout < 0 || cfg.IdleTimeout < 0 {
+		return fmt.Errorf("ftp: connections and timeouts cannot be negative")
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = defaultConnections
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = defaultIdleTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	return nil
+}
+
+// completeAddr adds the port 21 to a host without one.
+func completeAddr(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]"), "21"
+		if strings.Contains(host, ":") {
+			if _, err := netip.ParseAddr(host); err != nil {
+				return "", fmt.Errorf("ftp: bad address %q", addr)
+			}
+		}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+		return "", fmt.Errorf("ftp: bad address %q", addr)
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,399 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// transfer is one command that needs a data connection.
+type transfer struct {
+	before   []command // go in the same write: CWD, REST
+	cmd      command
+	path     string
+	download bool // the data comes from the server
+}
+
+// refusal returns the error of the first command that was refused, or nil.
+func (t transfer) refusal(replies []reply) error {
+	for i, k := range append(t.before[:len(t.before):len(t.before)], t.cmd) {
+		if i < len(replies) && replies[i].refused() {
+			return refusal(k.verb, t.path, replies[i])
+		}
+	}
+	return nil
+}
+
+func refusal(verb, path string, r reply) *Error {
+	return &Error{Command: verb, Path: path, Code: r.code, Text: r.text()}
+}
+
+// dataError says that a data connection could not be opened. No data has been
+// transferred.
+type dataError struct {
+	mode Mode
+	err  error
+}
+
+func (e *dataError) Error() string { return fmt.Sprintf("data connection (%s): %v", e.mode, e.err) }
+func (e *dataError) Unwrap() error { return e.err }
+
+// attempt is the memory of one operation: modes that failed it.
+type attempt struct {
+	failed []*dataError
+}
+
+func (a *attempt) tried(m Mode) bool {
+	for _, f := range a.failed {
+		if f.mode == m {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *attempt) reasons() string {
+	var s []string
+	for _, f := range a.failed {
+		s = append(s, fmt.Sprintf("%s: %v", f.mode, f.err))
+	}
+	return strings.Join(s, "; ")
+}
+
+// err is the error when no mode is left.
+func (a *attempt) err() error {
+	if n := len(a.failed); n == 1 {
+		return a.failed[0]
+	}
+	all := make([]error, len(a.failed))
+	for i, f := range a.failed {
+		all[i] = f
+	}
+	return errors.Join(all...)
+}
+
+// modeMemory is the mode of data connections that has worked last.
+type modeMemory struct {
+	mu     sync.Mutex
+	proven Mode // ModeAuto: none
+}
+
+func (m *modeMemory) get() Mode {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.proven
+}
+
+// set returns the mode known before.
+func (m *modeMemory) set(mode Mode) Mode {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.proven
+	m.proven = mode
+	return old
+}
+
+// forget starts detection anew if mode is still the proven one.
+func (m *modeMemory) forget(mode Mode) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.proven == mode {
+		m.proven = ModeAuto
+	}
+}
+
+// open starts a transfer and returns its data connection once the server has given a
+// preliminary reply; the control connection then belongs to the transfer until settle.
+// spared tells that the data connection was opened some time ago.
+//
+// An error is the server's refusal (*Error), the loss of the control connection
+// (*connError), or, when no data connection came about, a *dataError; with the latter
+// the control connection is usable unless c.err is set.
+func (c *conn) open(ctx context.Context, t transfer, a *attempt) (nc net.Conn, spared bool, err error) {
+	nc, spared, err = c.openAnyhow(ctx, t, a)
+	if err != nil {
+		return nil, false, err
+	}
+	c.client.counters.transfers.Add(1)
+	c.setData(nc)
+	return nc, spared, nil
+}
+
+func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (nc net.Conn, spared bool, err error) {
+	if d := c.takeSpare(); d != nil {
+		nc, err := c.start(ctx, d, t)
+		if !isDataError(err) {
+			return nc, true, err
+		}
+		if c.err != nil {
+			c.client.modes.forget(d.mode)
+			return nil, false, err
+		}
+		// The spare data connection was dead; the control connection is in order.
+	}
+	modes := &c.client.modes
+	if m := modes.get(); m != ModeAuto && !a.tried(m) {
+		nc, err := c.openBy(ctx, m, t, true)
+		de, failed := errors.AsType[*dataError](err)
+		if !failed {
+			return nc, false, err
+		}
+		modes.forget(m)
+		a.failed = append(a.failed, de)
+		if c.err != nil {
+			return nil, false, err
+		}
+	}
+	for _, m := range c.client.cfg.Mode.candidates(c.peer.Is6()) {
+		if a.tried(m) {
+			continue
+		}
+		nc, err := c.openBy(ctx, m, t, false)
+		de, failed := errors.AsType[*dataError](err)
+		if !failed {
+			if err == nil && modes.set(m) != m {
+				c.client.cfg.Logger.Info("data connections work", "mode", m.String(), "failed", a.reasons())
+			}
+			return nc, false, err
+		}
+		a.failed = append(a.failed, de)
+		if c.err != nil {
+			return nil, false, err
+		}
+	}
+	return nil, false, a.err()
+}
+
+func isDataError(err error) bool {
+	_, ok := errors.AsType[*dataError](err)
+	return ok
+}
+
+// openBy opens a transfer in one mode. A mode that is proven may be trusted with the
+// transfer command before the data connection exists.
+func (c *conn) openBy(ctx context.Context, m Mode, t transfer, proven bool) (net.Conn, error) {
+	if !m.passive() {
+		return c.openActive(ctx, m, t, proven)
+	}
+	addr, err := c.askPassive(m)
+	if err != nil {
+		return nil, err
+	}
+	if proven {
+		return c.start(ctx, c.dialData(m, addr, c.client.cfg.Timeout), t)
+	}
+	d := c.dialData(m, addr, min(c.client.cfg.Timeout, detectTimeout))
+	if err := c.await(ctx, d); err != nil {
+		d.drop()
+		return nil, err
+	}
+	return c.start(ctx, d, t)
+}
+
+const detectTimeout = 5 * time.Second
+
+// start sends the transfer commands over a passive data connection that is open or
+// being opened.
+func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, error) {
+	sendFIN := t.download && c.client.server.wantsFIN()
+	ready := d.ready()
+	if err := c.check(); err != nil {
+		d.drop()
+		return nil, err
+	}
+	if err := c.send(append(t.before[:len(t.before):len(t.before)], t.cmd)...); err != nil {
+		d.drop()
+		return nil, err
+	}
+	if !ready {
+		if err := c.await(ctx, d); err != nil {
+			// The server waits for a connection that never comes, some without end.
+			d.drop()
+			c.fail(err)
+			return nil, err
+		}
+	}
+	if sendFIN {
+		closeWrite(d.nc)
+	}
+	replies, err := c.startReplies(t, nil)
+	if err != nil {
+		d.drop()
+		return nil, err
+	}
+	return c.accepted(d.mode, d.nc, t, replies)
+}
+
+// closeWrite ends our direction of a data connection that only the server writes to:
+// vsftpd and proftpd send their final reply only after the client's FIN, which thus
+// saves a round trip.
+func closeWrite(nc net.Conn) {
+	if w, ok := nc.(interface{ CloseWrite() error }); ok {
+		w.CloseWrite()
+	}
+}
+
+// startReplies adds the replies to all commands of t, up to the preliminary one.
+func (c *conn) startReplies(t transfer, replies []reply) ([]reply, error) {
+	for range len(t.before) + 1 {
+		r, err := c.receive()
+		if err != nil {
+			err.safe = err.safe && len(replies) == 0
+			return nil, err
+		}
+		replies = append(replies, r)
+	}
+	return replies, nil
+}
+
+// accepted decides what the replies to a transfer's commands mean.
+func (c *conn) accepted(m Mode, nc net.Conn, t transfer, replies []reply) (net.Conn, error) {
+	last := replies[len(replies)-1]
+	for _, r := range replies[:len(replies)-1] {
+		if r.preliminary() {
+			nc.Close()
+			return nil, c.surprised(r)
+		}
+	}
+	err := t.refusal(replies)
+	switch {
+	case last.preliminary() && err == nil:
+		return nc, nil
+	case last.preliminary():
+		// CWD or REST was refused, so this transfer is not what was asked for.
+		c.endEarly(nc)
+		return nil, err
+	}
+	nc.Close()
+	switch {
+	case err == nil:
+		return nil, c.surprised(last)
+	case last.code == 425 || last.code == 426:
+		return nil, &dataError{m, err}
+	}
+	return nil, err
+}
+
+func (c *conn) surprised(r reply) error {
+	return c.fail(fmt.Errorf("%w: %d %s", errSurprise, r.code, r.text()))
+}
+
+// check refuses to start anything on a connection on which something unasked has
+// arrived.
+func (c *conn) check() error {
+	switch {
+	case c.err != nil:
+		return &connError{err: c.err, safe: true}
+	case c.br.Buffered() > 0:
+		ce := c.fail(errSurprise)
+		ce.safe = true
+		return ce
+	}
+	return nil
+}
+
+// dataDial is a passive data connection that is being opened or is open.
+type dataDial struct {
+	mode   Mode
+	cancel context.CancelFunc
+	done   chan struct{} // closed when nc and err are set
+	nc     net.Conn
+	err    error
+
+	mu      sync.Mutex
+	dropped bool
+}
+
+// dialData opens a data connection in the background.
+func (c *conn) dialData(m Mode, addr string, timeout time.Duration) *dataDial {
+	cl := c.client
+	ctx, cancel := context.WithTimeout(cl.ctx, timeout)
+	d := &dataDial{mode: m, cancel: cancel, done: make(chan struct{})}
+	started := cl.spawn(func() {
+		defer cancel()
+		defer close(d.done)
+		nc, err := cl.cfg.Dial(ctx, "tcp", addr)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("connect to %s: %w", addr, os.ErrDeadlineExceeded)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.dropped && nc != nil {
+			nc.Close()
+		}
+		d.nc, d.err = nc, err
+	})
+	if !started {
+		cancel()
+		d.err = net.ErrClosed
+		close(d.done)
+	}
+	return d
+}
+
+// await waits for the data connection. Cancellation costs the control connection: the
+// server has been told to expect a data connection.
+func (c *conn) await(ctx context.Context, d *dataDial) error {
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		return c.fail(context.Cause(ctx))
+	}
+	if d.err != nil {
+		if err := c.cause(nil); err != nil {
+			return c.fail(err)
+		}
+		return &dataError{d.mode, d.err}
+	}
+	return nil
+}
+
+// drop closes the data connection, now or when it comes.
+func (d *dataDial) drop() {
+	d.cancel()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.nc != nil && !d.dropped {
+		d.nc.Close()
+	}
+	d.dropped = true
+}
+
+// ready tells whether the data connection is open.
+func (d *dataDial) ready() bool {
+	select {
+	case <-d.done:
+		return d.err == nil
+	default:
+		return false
+	}
+}
+
+// takeSpare returns the spare data connection if it is open and silent, or still
+// being opened.
+func (c *conn) takeSpare() *dataDial {
+	d := c.spare
+	c.spare = nil
+	if d == nil {
+		return nil
+	}
+	select {
+	case <-d.done:
+	default:
+		return d
+	}
+	if d.err != nil {
+		c.client.modes.forget(d.mode)
+		return nil
+	}
+	if !silent(d.nc) {
+		d.drop()
+		return nil
+	}
+	return d
+}

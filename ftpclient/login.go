@@ -1,0 +1,292 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// loginPause is how long a refused login is not tried again: servers lock accounts.
+const loginPause = 5 * time.Second
+
+// loginGate remembers how to log in.
+type loginGate struct {
+	mu        sync.Mutex
+	stepwise  bool // the server does not bear a login in one write
+	refused   error
+	refusedAt time.Time
+}
+
+func (g *loginGate) closed() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.refused != nil && time.Since(g.refusedAt) < loginPause {
+		return g.refused
+	}
+	return nil
+}
+
+func (g *loginGate) note(err error) {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind() == KindLogin {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.refused, g.refusedAt = err, time.Now()
+	}
+}
+
+func (g *loginGate) bySteps() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stepwise
+}
+
+func (g *loginGate) setStepwise() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stepwise = true
+}
+
+// errChoked: the server went away or talked nonsense before it had seen the password.
+var errChoked = errors.New("server does not bear a login in one write")
+
+// connect opens a control connection and logs in. It blocks for at most the timeout
+// for each step.
+func (cl *Client) connect(ctx context.Context) (*conn, error) {
+	if err := cl.login.closed(); err != nil {
+		return nil, err
+	}
+	stepwise := cl.login.bySteps()
+	c, err := cl.connectOnce(ctx, stepwise)
+	if errors.Is(err, errChoked) && !stepwise {
+		if c, err = cl.connectOnce(ctx, true); err == nil {
+			cl.login.setStepwise()
+		}
+	}
+	cl.login.note(err)
+	return c, err
+}
+
+func (cl *Client) connectOnce(ctx context.Context, stepwise bool) (*conn, error) {
+	dialing, cancel := context.WithTimeout(ctx, cl.cfg.Timeout)
+	defer cancel()
+	begin := time.Now()
+	nc, err := cl.cfg.Dial(dialing, "tcp", cl.cfg.Addr)
+	if err != nil {
+		if errors.Is(dialing.Err(), context.DeadlineExceeded) {
+			err = os.ErrDeadlineExceeded
+		}
+		return nil, fmt.Errorf("connect to %s: %w", cl.cfg.Addr, err)
+	}
+	c := newConn(cl, nc, time.Since(begin))
+	stop := context.AfterFunc(ctx, func() { c.interrupt(context.Cause(ctx)) })
+	err = c.logIn(stepwise)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.fail(err)
+		c.close()
+		return nil, fmt.Errorf("login to %s: %w", cl.cfg.Addr, err)
+	}
+	cl.counters.logins.Add(1)
+	return c, nil
+}
+
+// dialogue lets a login be sent in one write or step by step: next returns the reply
+// to the next command.
+type dialogue struct {
+	c        *conn
+	cmds     []command
+	stepwise bool
+}
+
+func (d *dialogue) next(within time.Duration) (reply, error) {
+	k := d.cmds[0]
+	d.cmds = d.cmds[1:]
+	if d.stepwise {
+		if err := d.c.send(k); err != nil {
+			return reply{}, err
+		}
+	}
+	r, err := d.c.receiveWithin(within)
+	if err != nil {
+		return reply{}, err
+	}
+	return r, nil
+}
+
+// logIn sends everything in one write without waiting for the greeting, or step by
+// step. The first connection asks for features and the login directory, too.
+func (c *conn) logIn(stepwise bool) error {
+	cfg, server := &c.client.cfg, &c.client.server
+	cmds := []command{{"USER", cfg.User}, {"PASS", cfg.Password}}
+	if cfg.Account != "" {
+		cmds = append(cmds, command{"ACCT", cfg.Account})
+	}
+	known, facts := server.login()
+	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
+	if !known {
+		cmds = append(cmds, command{verb: "FEAT"}, command{verb: "PWD"})
+	} else if facts != "" {
+		cmds = append(cmds, command{"OPTS", "MLST " + facts})
+	}
+	d := &dialogue{c, cmds, stepwise}
+	if !stepwise {
+		if err := c.send(cmds...); err != nil {
+			return choked(err)
+		}
+	}
+	banner, err := c.greeting()
+	if err != nil {
+		return err
+	}
+	if err := d.authenticate(cfg); err != nil {
+		return err
+	}
+	if _, err := d.next(cfg.Timeout); err != nil { // OPTS UTF8
+		return err
+	}
+	r, err := d.next(cfg.Timeout)
+	if err != nil {
+		return err
+	}
+	if !r.ok() {
+		return refusal("TYPE", "", r)
+	}
+	switch {
+	case !known:
+		return c.introduce(d, banner)
+	case facts != "":
+		_, err := d.next(cfg.Timeout)
+		return err
+	}
+	return nil
+}
+
+func (c *conn) greeting() (string, error) {
+	for {
+		r, err := c.receive()
+		switch {
+		case err != nil:
+			if e, ok := errors.AsType[*Error](err.err); ok {
+				e.Command = "connect"
+				return "", e
+			}
+			return "", choked(err)
+		case r.code == 120: // ready in a while
+		case r.code == 220:
+			return r.text(), nil
+		case r.refused():
+			return "", refusal("connect", "", r)
+		default:
+			return "", choked(c.surprised(r))
+		}
+	}
+}
+
+func choked(err error) error {
+	if isTimeout(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errChoked, err)
+}
+
+// userTimeout bounds the wait for the reply to USER in a login in one write, since a
+// server may have thrown away what came before its greeting.
+const userTimeout = 10 * time.Second
+
+// authenticate reads the replies to USER, PASS and ACCT (RFC 959 section 6).
+func (d *dialogue) authenticate(cfg *Config) error {
+	r, err := d.next(min(cfg.Timeout, userTimeout))
+	if err != nil {
+		if _, told := errors.AsType[*Error](err); told {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errChoked, err)
+	}
+	switch {
+	case r.code == 331 || r.code == 332 || r.ok():
+	case r.code == 500 || r.code == 501 || r.code == 503 || !r.refused():
+		return fmt.Errorf("%w: %w", errChoked, refusal("USER", "", r))
+	default:
+		return refusal("USER", "", r)
+	}
+	in, needsAccount := r.ok(), r.code == 332
+	if r, err = d.next(cfg.Timeout); err != nil {
+		return err
+	}
+	if !in && !needsAccount {
+		needsAccount = r.code == 332
+		if !r.ok() && !needsAccount {
+			return refusal("PASS", "", r)
+		}
+	}
+	if cfg.Account == "" {
+		if needsAccount {
+			return refusal("ACCT", "", r)
+		}
+		return nil
+	}
+	// Where no account is needed the answer does not matter.
+	if r, err = d.next(cfg.Timeout); err != nil {
+		return err
+	}
+	if needsAccount && !r.ok() {
+		return refusal("ACCT", "", r)
+	}
+	return nil
+}
+
+// introduce reads what the first login asks: FEAT and PWD.
+func (c *conn) introduce(d *dialogue, banner string) error {
+	timeout := c.client.cfg.Timeout
+	feat, err := d.next(timeout)
+	if err != nil {
+		return err
+	}
+	pwd, err := d.next(timeout)
+	if err != nil {
+		return err
+	}
+	f := parseFeatures(feat)
+	root, ok := parsePWD(pwd)
+	if !ok {
+		root = "/"
+	}
+	if facts := f.selectFacts(); facts != "" {
+		if _, err := c.exchange(command{"OPTS", "MLST " + facts}); err != nil {
+			return err
+		}
+	}
+	c.client.server.introduce(banner, f, root)
+	return nil
+}
+
+// parsePWD reads the path in a 257 reply: in quotes, inner quotes doubled (RFC 959
+// appendix II), which pure-ftpd does not do.
+func parsePWD(r reply) (string, bool) {
+	text := r.text()
+	_, rest, found := strings.Cut(text, `"`)
+	if r.code != 257 || !found {
+		return "", false
+	}
+	var path []byte
+	for i := 0; i < len(rest); i++ {
+		if rest[i] != '"' {
+			path = append(path, rest[i])
+			continue
+		}
+		if i+1 == len(rest) || rest[i+1] == ' ' {
+			return string(path), strings.HasPrefix(string(path), "/")
+		}
+		path = append(path, '"')
+		if rest[i+1] == '"' {
+			i++
+		}
+	}
+	return "", false
+}

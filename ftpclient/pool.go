@@ -1,0 +1,385 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// use says what a connection is wanted for.
+type use uint8
+
+const (
+	useShort use = iota // commands without data
+	useList             // a listing
+	useBulk             // a file's content
+)
+
+const (
+	probeAfter   = 20 * time.Second // an idle connection is asked by NOOP whether it lives
+	staleAfter   = 40 * time.Second // without any probe: the machine has slept
+	learnedFor   = time.Minute      // how long a limit told by the server is believed
+	reapInterval = time.Second      // at most so often idle connections are looked at
+)
+
+// pool keeps the control connections: at most limit, handed out first come first
+// served. One connection less than the limit may serve bulk transfers at a time, so
+// that a listing never waits for them.
+//
+// Who finds no idle connection waits for one that is given back or dialled in the
+// background, whichever comes first.
+type pool struct {
+	client *Client
+
+	mu         sync.Mutex
+	closed     bool
+	limit      int           // now; less than configured after the server has complained
+	limitUntil time.Time     // a lower limit is believed until then
+	conns      map[*conn]use // all that are logged in, and what they are used for
+	idle       []*conn       // longest idle first
+	waiters    []*waiter     // longest waiting first
+	dialing    int           //
+	bulk       int           // connections in use for a bulk transfer
+	loggedIn   bool          // a login has succeeded; until then one is tried at a time
+	contended  bool          // someone waits who can only be served by a connection in use
+	reaper     *time.Timer   // nil if no connection is idle
+}
+
+// waiter is someone who waits for a connection.
+type waiter struct {
+	use   use
+	ready chan lease // buffered
+}
+
+type lease struct {
+	c   *conn
+	err error
+}
+
+// get waits for a connection. The caller gives it back by put.
+func (p *pool) get(ctx context.Context, u use) (*conn, error) {
+	for {
+		c, err := p.wait(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		if c.alive() {
+			c.used = time.Now()
+			return c, nil
+		}
+		c.fail(errStale)
+		p.put(c)
+	}
+}
+
+var errStale = errors.New("connection closed by the server while idle")
+
+func (p *pool) wait(ctx context.Context, u use) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	w := &waiter{use: u, ready: make(chan lease, 1)}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	p.waiters = append(p.waiters, w)
+	p.schedule()
+	p.mu.Unlock()
+
+	select {
+	case l := <-w.ready:
+		return l.c, l.err
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	i := slices.Index(p.waiters, w)
+	if i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+		p.schedule()
+	}
+	p.mu.Unlock()
+	if i < 0 {
+		// Served at the same moment: the connection goes to the next.
+		if l := <-w.ready; l.c != nil {
+			p.put(l.c)
+		}
+	}
+	return nil, context.Cause(ctx)
+}
+
+// schedule serves whoever can be served and starts dials for the others. mu is held.
+func (p *pool) schedule() {
+	if p.limit < p.client.cfg.Connections && time.Now().After(p.limitUntil) {
+		p.limit = p.client.cfg.Connections
+	}
+	unserved, held := 0, 0
+	waiting := p.waiters[:0]
+	for _, w := range p.waiters {
+		if w.use == useBulk && p.bulk >= max(1, p.limit-1) {
+			held++
+			waiting = append(waiting, w)
+			continue
+		}
+		c := p.pick(w.use)
+		if c == nil {
+			unserved++
+			waiting = append(waiting, w)
+			continue
+		}
+		p.conns[c] = w.use
+		if w.use == useBulk {
+			p.bulk++
+		}
+		w.ready <- lease{c: c}
+	}
+	clear(p.waiters[len(waiting):])
+	p.waiters = waiting
+
+	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.loggedIn || p.dialing == 0) {
+		p.dialing++
+		if !p.client.spawn(p.dial) {
+			p.dialing--
+			break
+		}
+	}
+	p.contended = held > 0 || unserved > p.dialing && len(p.conns)+p.dialing >= p.limit
+}
+
+// pick takes an idle connection: for a transfer best one whose spare data connection
+// is open, for other commands best one without, and the one used last of those. mu is
+// held.
+func (p *pool) pick(u use) *conn {
+	best, bestRank := -1, -1
+	for i, c := range p.idle {
+		rank := 0
+		switch {
+		case u == useShort && c.spare == nil:
+			rank = 2
+		case u == useShort:
+		case c.spare != nil && c.spare.ready():
+			rank = 2
+		case c.spare != nil:
+			rank = 1
+		}
+		if rank >= bestRank {
+			best, bestRank = i, rank
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	c := p.idle[best]
+	p.idle = slices.Delete(p.idle, best, best+1)
+	return c
+}
+
+// dial logs one more connection in.
+func (p *pool) dial() {
+	c, err := p.client.connect(p.client.ctx)
+	p.mu.Lock()
+	p.dialing--
+	if err != nil {
+		p.dialFailed(err)
+		p.mu.Unlock()
+		return
+	}
+	if p.closed {
+		p.mu.Unlock()
+		c.close()
+		return
+	}
+	p.loggedIn = true
+	p.conns[c] = useShort
+	p.idle = append(p.idle, c)
+	c.used = time.Now()
+	p.schedule()
+	if slices.Contains(p.idle, c) {
+		c.reused = true
+	}
+	p.watchIdle()
+	p.mu.Unlock()
+}
+
+// dialFailed decides who learns of it: if connections live, their number is the limit
+// where the server has refused another, and the waiters wait for those; else one
+// waiter, or all if there is nothing left to wait for. mu is held.
+func (p *pool) dialFailed(err error) {
+	live := len(p.conns) + p.dialing
+	if e, ok := errors.AsType[*Error](err); ok && live > 0 {
+		switch e.Kind() {
+		case KindTooMany, KindLogin:
+			// The same user is logged in, so a refused login means the same.
+			p.lower(live, e)
+			return
+		}
+		if e.Code == 421 {
+			p.lower(live, e)
+			return
+		}
+	}
+	n := len(p.waiters)
+	if live > 0 {
+		n = min(n, 1)
+	}
+	for _, w := range p.waiters[:n] {
+		w.ready <- lease{err: err}
+	}
+	p.waiters = slices.Delete(p.waiters, 0, n)
+	p.schedule()
+}
+
+func (p *pool) lower(live int, err error) {
+	if live < p.limit {
+		p.client.cfg.Logger.Info("the server limits connections", "connections", live, "reply", err.Error())
+	}
+	p.limit = max(1, min(p.limit, live))
+	p.limitUntil = time.Now().Add(learnedFor)
+	p.schedule()
+}
+
+// settling tells that the connection's bulk transfer is over; it comes back soon.
+func (p *pool) settling(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endBulk(c)
+	p.schedule()
+}
+
+func (p *pool) endBulk(c *conn) {
+	if p.conns[c] == useBulk {
+		p.conns[c] = useShort
+		p.bulk--
+	}
+}
+
+// put takes a connection back, for good if it is not usable any more.
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	p.endBulk(c)
+	if p.closed {
+		c.fail(net.ErrClosed)
+	}
+	dead := c.err != nil
+	if dead {
+		delete(p.conns, c)
+	} else {
+		c.reused = true
+		p.idle = append(p.idle, c)
+	}
+	p.schedule()
+	p.watchIdle()
+	p.mu.Unlock()
+	if dead {
+		c.close()
+	}
+}
+
+// wanted tells whether someone waits for a connection.
+func (p *pool) wanted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiters) > 0
+}
+
+// purge closes all idle connections: one of them was found dead in use.
+func (p *pool) purge() {
+	p.mu.Lock()
+	dead := p.idle
+	p.idle = nil
+	for _, c := range dead {
+		delete(p.conns, c)
+	}
+	p.mu.Unlock()
+	for _, c := range dead {
+		c.close()
+	}
+}
+
+// watchIdle makes sure that idle connections are looked after. mu is held.
+func (p *pool) watchIdle() {
+	if p.reaper == nil && len(p.idle) > 0 && !p.closed {
+		p.reaper = time.AfterFunc(p.tick(), func() { p.client.spawn(p.reap) })
+	}
+}
+
+func (p *pool) tick() time.Duration {
+	return max(10*time.Millisecond, min(reapInterval, p.client.cfg.IdleTimeout/4))
+}
+
+// reap closes connections that have been idle for long, and takes those out that are
+// to be probed.
+func (p *pool) reap() {
+	now := time.Now()
+	var old, silent []*conn
+	p.mu.Lock()
+	p.reaper = nil
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		switch {
+		case now.Sub(c.used) >= p.client.cfg.IdleTimeout || !c.alive() || now.Round(0).Sub(c.spoke.Round(0)) > staleAfter:
+			delete(p.conns, c)
+			old = append(old, c)
+		case now.Sub(c.spoke) >= probeAfter:
+			silent = append(silent, c)
+		default:
+			return false
+		}
+		return true
+	})
+	p.watchIdle()
+	p.mu.Unlock()
+	for _, c := range old {
+		c.close()
+	}
+	for _, c := range silent {
+		if !p.client.spawn(func() { c.probe(); p.put(c) }) {
+			p.put(c)
+		}
+	}
+}
+
+// probe asks whether the connection still works.
+func (c *conn) probe() {
+	if c.check() == nil {
+		c.exchange(command{verb: "NOOP"})
+	}
+}
+
+func (p *pool) counts() (open, idle, limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns) + p.dialing, len(p.idle), p.limit
+}
+
+// close ends all connections, also those in use, and refuses all waiters.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	for _, c := range idle {
+		delete(p.conns, c)
+	}
+	for c := range p.conns {
+		c.kill(net.ErrClosed)
+	}
+	for _, w := range p.waiters {
+		w.ready <- lease{err: net.ErrClosed}
+	}
+	p.waiters = nil
+	if p.reaper != nil {
+		p.reaper.Stop()
+	}
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+}

@@ -1,0 +1,143 @@
+package ftpclient
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Server is what is known about the server.
+type Server struct {
+	Banner   string   // text of the greeting
+	Features []string // lines of the FEAT reply, sorted
+	Mode     string   // of data connections; "" until one has worked
+	HasMLSD  bool     // listings are machine-readable (RFC 3659)
+	HasMLST  bool
+}
+
+// Capability says whether the server can do something, as far as it is known.
+type Capability uint8
+
+const (
+	Unknown Capability = iota
+	Yes
+	No
+)
+
+func (k Capability) String() string { return [...]string{"unknown", "yes", "no"}[min(k, No)] }
+
+// serverInfo is what the connections have learned about their common server.
+type serverInfo struct {
+	mu       sync.Mutex
+	known    bool // a login has succeeded
+	banner   string
+	features features
+	facts    string // argument of OPTS MLST in a login, "" none
+	root     string
+	proftpd  bool
+	halfEnd  bool // sends the final reply after the client's FIN
+	mlsd     Capability
+	mlst     Capability
+	dashA    Capability // LIST -a
+	setTime  setTimeForm
+	noMDTM   bool // MDTM does not set times
+	chmod    Capability
+}
+
+// introduce takes over what the first login told.
+func (s *serverInfo) introduce(banner string, f features, root string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known {
+		return
+	}
+	s.known = true
+	s.banner, s.features, s.root = banner, f, root
+	s.facts = f.selectFacts()
+	s.proftpd = isProFTPD(banner, f)
+	s.halfEnd = s.proftpd || strings.Contains(strings.ToLower(banner), "vsftpd")
+	s.mlsd, s.mlst = No, No
+	if f.has("MLST") || f.has("MLSD") {
+		s.mlsd, s.mlst = Yes, Yes
+	}
+	if f.has("MFMT") {
+		s.setTime = setTimeMFMT
+	}
+}
+
+// login tells whether the first login is done, and which facts later ones select.
+func (s *serverInfo) login() (known bool, facts string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known, s.facts
+}
+
+// wantsFIN tells whether the client should end its direction of a download at once.
+// Only where it is known to help: pyftpdlib falls silent if the FIN overtakes the
+// command.
+func (s *serverInfo) wantsFIN() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.halfEnd
+}
+
+// encode doubles 0xFF where the server takes it for telnet's IAC.
+func (s *serverInfo) encode(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.proftpd {
+		return path
+	}
+	return strings.ReplaceAll(path, "\xff", "\xff\xff")
+}
+
+// can reads, and learn sets, one of the capabilities.
+func (s *serverInfo) can(k *Capability) Capability {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *k
+}
+
+func (s *serverInfo) learn(k *Capability, value Capability) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*k = value
+}
+
+// Server returns what is known about the server; zero before the first login.
+func (cl *Client) Server() Server {
+	mode := cl.modes.get()
+	s := &cl.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := Server{
+		Banner:   s.banner,
+		Features: s.features.list(),
+		HasMLSD:  s.mlsd == Yes,
+		HasMLST:  s.mlst == Yes,
+	}
+	slices.Sort(known.Features)
+	if mode != ModeAuto {
+		known.Mode = mode.String()
+	}
+	return known
+}
+
+// Root returns the login directory, an absolute path; "/" if the server does not tell
+// or before the first login.
+func (cl *Client) Root() string {
+	s := &cl.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.root == "" {
+		return "/"
+	}
+	return s.root
+}
+
+// mixesLinks tells whether MLST mixes facts of a symbolic link with its target's.
+func (s *serverInfo) mixesLinks() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proftpd
+}

@@ -1,0 +1,180 @@
+package ftpclient
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// ending says how the data of a download has ended.
+type ending uint8
+
+const (
+	endEOF   ending = iota // the server has ended it
+	endWhole               // everything expected has come, perhaps not yet the end
+	endEarly               // nobody wants the rest
+)
+
+// verdict is the server's final word on a transfer.
+type verdict struct {
+	reply reply
+	err   error // there was none: *connError
+}
+
+// settle ends a transfer in the background: data connection, final reply, the next
+// spare data connection, return to the pool. The verdict is sent as soon as it is
+// known, and always.
+func (cl *Client) settle(c *conn, nc net.Conn, end ending) <-chan verdict {
+	cl.pool.settling(c)
+	v := make(chan verdict, 1)
+	started := cl.spawn(func() {
+		c.setData(nil)
+		c.finish(nc, end, v)
+		cl.release(c)
+	})
+	if !started {
+		nc.Close()
+		c.fail(net.ErrClosed)
+		v <- verdict{err: net.ErrClosed}
+		cl.pool.put(c)
+	}
+	return v
+}
+
+func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
+	if end == endWhole && c.atEOF(nc) {
+		end = endEOF
+	}
+	if end != endEOF {
+		r, err := c.endEarly(nc)
+		v <- verdict{r, err}
+		return
+	}
+	nc.Close()
+	// Sent now, the next passive address comes together with the final reply.
+	m := c.client.modes.get()
+	asked := false
+	if m.passive() && c.err == nil {
+		asked = c.send(passiveCommand(m)) == nil
+	}
+	r, err := c.receive()
+	if err != nil {
+		v <- verdict{err: err}
+		return
+	}
+	if r.preliminary() {
+		v <- verdict{err: c.surprised(r)}
+		return
+	}
+	v <- verdict{reply: r}
+	if !asked {
+		return
+	}
+	if r, err := c.receive(); err == nil {
+		c.keepSpare(m, r)
+	}
+}
+
+// atEOF waits for the end of data that is whole, if it is about to come.
+func (c *conn) atEOF(nc net.Conn) bool {
+	c.setDeadline(nc, time.Now().Add(c.soon()))
+	n, err := nc.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, io.EOF)
+}
+
+// soon is how long a reply that is on its way may take.
+func (c *conn) soon() time.Duration { return c.rtt + 200*time.Millisecond }
+
+// endEarly resets the data connection and makes sure that no reply to the transfer is
+// left over. Never by ABOR, which each server answers in another way.
+//
+// One reply follows the reset: 426 or the like, with pure-ftpd a second 150; or none,
+// if the reset came early. A NOOP then shows whether the conversation is in step.
+func (c *conn) endEarly(nc net.Conn) (reply, error) {
+	reset(nc)
+	if c.err != nil {
+		return reply{}, &connError{err: c.err}
+	}
+	if c.replyComes(c.soon()) {
+		r, err := c.receive()
+		if err != nil {
+			return reply{}, err
+		}
+		return r, nil
+	}
+	if err := c.send(command{verb: "NOOP"}); err != nil {
+		return reply{}, err
+	}
+	var final reply
+	for {
+		r, err := c.receive()
+		switch {
+		case err != nil:
+			return reply{}, err
+		case r.code == 200 || r.ok() && isNoop(r):
+			return final, nil
+		case final.code == 0 && (r.preliminary() || r.ok() || endsTransfer(r.code)):
+			final = r
+		default:
+			return reply{}, c.surprised(r)
+		}
+	}
+}
+
+// isNoop recognises answers to NOOP that are not 200.
+func isNoop(r reply) bool { return strings.Contains(strings.ToUpper(r.text()), "NOOP") }
+
+func endsTransfer(code int) bool {
+	switch code {
+	case 425, 426, 450, 451, 550, 551:
+		return true
+	}
+	return false
+}
+
+// replyComes waits for the first byte of a reply.
+func (c *conn) replyComes(within time.Duration) bool {
+	c.setDeadline(c.nc, time.Now().Add(within))
+	_, err := c.br.Peek(1)
+	return err == nil || !isTimeout(err) || c.cause(nil) != nil
+}
+
+// reset closes a data connection with RST: a mere close would let the server send on
+// into our receive buffer, and TLS or the kernel wait for it.
+func reset(nc net.Conn) {
+	if t, ok := nc.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	nc.Close()
+}
+
+// prepare opens a spare data connection for the next transfer.
+func (c *conn) prepare(m Mode) {
+	if c.check() != nil {
+		return
+	}
+	if replies, err := c.exchange(passiveCommand(m)); err == nil {
+		c.keepSpare(m, replies[0])
+	}
+}
+
+func (c *conn) keepSpare(m Mode, r reply) {
+	addr, err := c.passiveAddr(m, r)
+	if err != nil {
+		c.client.modes.forget(m)
+		return
+	}
+	c.spare = c.dialData(m, addr, min(c.client.cfg.Timeout, detectTimeout))
+}
+
+// wantsSpare tells in which mode the connection should open a spare data connection;
+// ModeAuto: none.
+func (c *conn) wantsSpare() Mode {
+	m := c.client.modes.get()
+	if c.err != nil || c.spare != nil || !m.passive() {
+		return ModeAuto
+	}
+	return m
+}

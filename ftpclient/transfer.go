@@ -1,0 +1,253 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxListing bounds the size of a listing in bytes.
+const maxListing = 256 << 20
+
+var errLongListing = fmt.Errorf("listing is longer than %d bytes", maxListing)
+
+// openTransfer starts a transfer on a connection of the pool, which from then on
+// belongs to it. replay: it may be started again although the server may have begun.
+// transfer is made for the connection: it may have to go to a directory first.
+func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer func(c *conn) (transfer, error)) (*conn, net.Conn, error) {
+	var a attempt
+	for n := 1; ; n++ {
+		c, err := cl.pool.get(ctx, u)
+		if err != nil {
+			return nil, nil, err
+		}
+		unwatch := c.watch(ctx)
+		var nc net.Conn
+		t, err := transfer(c)
+		if err == nil {
+			nc, err = c.openFirm(ctx, t, &a)
+		} else {
+			err = unchanged(err)
+		}
+		unwatch()
+		if err == nil && c.err != nil {
+			err = &connError{err: c.err} // ctx has ended meanwhile
+			nc.Close()
+			c.setData(nil)
+		}
+		if err == nil {
+			return c, nc, nil
+		}
+		again := n < maxAttempts && ctx.Err() == nil && c.mayRepeat(err, replay)
+		cl.release(c)
+		if !again {
+			return nil, nil, err
+		}
+		if !isDataError(err) {
+			cl.pool.purge()
+		}
+	}
+}
+
+// openFirm is open; a download over a spare data connection that turns out to be dead
+// is started again over a fresh one.
+func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (net.Conn, error) {
+	nc, spared, err := c.open(ctx, t, a)
+	if err != nil || !spared || !t.download {
+		return nc, err
+	}
+	c.extend(nc)
+	if err := awaitData(nc); !errors.Is(err, syscall.ECONNRESET) {
+		return nc, nil
+	}
+	if _, err := c.endEarly(nc); err != nil {
+		return nil, err
+	}
+	nc, _, err = c.open(ctx, t, a)
+	return nc, err
+}
+
+// List returns the entries of a directory: by MLSD (RFC 3659 section 7), else by CWD
+// and LIST -a, whose times are not exact. It returns a listing only when the server has
+// said that it is whole, or Listing.Truncated is set.
+func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
+	if err := checkPath("MLSD", dir); err != nil {
+		return Listing{}, err
+	}
+	if err := cl.introduced(ctx); err != nil {
+		return Listing{}, failed("MLSD", dir, err)
+	}
+	s := &cl.server
+	if s.can(&s.mlsd) == Yes {
+		l, err := cl.listBy(ctx, "MLSD", "", dir)
+		if !unknown(err) {
+			return l, err
+		}
+		s.learn(&s.mlsd, No)
+	}
+	return cl.listUnix(ctx, dir)
+}
+
+// listUnix lists by LIST. -a shows dotfiles; a server may not know it.
+func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
+	s := &cl.server
+	if s.can(&s.dashA) != No {
+		l, err := cl.listBy(ctx, "LIST", "-a", dir)
+		if err == nil {
+			s.learn(&s.dashA, Yes)
+		}
+		e, refused := errors.AsType[*Error](err)
+		if !refused || s.can(&s.dashA) == Yes || e.Command != "LIST" || e.Code < 500 {
+			return l, err
+		}
+		if l, err := cl.listBy(ctx, "LIST", "", dir); err == nil {
+			s.learn(&s.dashA, No)
+			return l, nil
+		}
+		return l, err
+	}
+	return cl.listBy(ctx, "LIST", "", dir)
+}
+
+// unknown tells whether the server does not know the command.
+func unknown(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == 500 || e.Code == 502)
+}
+
+// introduced makes sure that the first login has told what the server can.
+func (cl *Client) introduced(ctx context.Context) error {
+	if known, _ := cl.server.login(); known {
+		return nil
+	}
+	return cl.Connect(ctx)
+}
+
+// listBy lists once more if the first try is cut off before anything came.
+func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing, error) {
+	data, final, err := cl.listing(ctx, verb, option, dir)
+	if errors.Is(err, errCut) && ctx.Err() == nil {
+		data, final, err = cl.listing(ctx, verb, option, dir)
+	}
+	if err != nil {
+		return Listing{}, failed(verb, dir, err)
+	}
+	var l Listing
+	if verb == "MLSD" {
+		l = parseMLSD(data)
+	} else {
+		l = parseList(data, time.Now())
+	}
+	l.Truncated = isTruncated(final)
+	cl.counters.unparsed.Add(int64(l.Unparsed))
+	return l, nil
+}
+
+// errCut: a transfer ended before the first byte and without being whole.
+var errCut = errors.New("cut off")
+
+// listing reads a whole listing and the server's word that it is whole.
+func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte, reply, error) {
+	c, nc, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
+		return c.listTransfer(verb, option, dir)
+	})
+	if err != nil {
+		return nil, reply{}, err
+	}
+	unwatch := c.watch(ctx)
+	data, err := c.readAll(nc)
+	unwatch()
+	end := endEOF
+	if err != nil {
+		end = endEarly
+	}
+	var v verdict
+	select {
+	case v = <-cl.settle(c, nc, end):
+	case <-ctx.Done():
+		return nil, reply{}, context.Cause(ctx)
+	}
+	switch {
+	case v.err == nil && v.reply.refused():
+		err = refusal(verb, dir, v.reply)
+		if len(data) == 0 && (v.reply.code == 425 || v.reply.code == 426) {
+			err = fmt.Errorf("%w: %w", errCut, err)
+		}
+	case err != nil:
+	case v.err != nil:
+		err = v.err
+	case !v.reply.ok():
+		err = c.surprised(v.reply)
+	}
+	return data, v.reply, err
+}
+
+// listTransfer is MLSD with a path, or CWD and LIST without one: LIST with a path
+// would expand patterns, read options and split at blanks. Whether the directory exists
+// is decided by CWD.
+func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
+	t := transfer{cmd: command{verb, option}, path: dir, download: true}
+	if verb == "MLSD" {
+		arg := c.client.server.encode(dir)
+		if len(arg) <= maxPath {
+			t.cmd.arg = arg
+			return t, nil
+		}
+	}
+	steps, err := c.steps(verb, dir)
+	if err != nil {
+		return t, err
+	}
+	if last := len(steps) - 1; last > 0 {
+		if err := c.walk(steps[:last], dir); err != nil {
+			return t, err
+		}
+		steps = steps[last:]
+	}
+	t.before = steps
+	return t, nil
+}
+
+// readAll reads a data connection to its end.
+func (c *conn) readAll(nc net.Conn) ([]byte, error) {
+	var data []byte
+	buf := make([]byte, 32<<10)
+	for {
+		c.extend(nc)
+		n, err := nc.Read(buf)
+		c.client.counters.bytesIn.Add(int64(n))
+		if len(data)+n > maxListing {
+			return nil, errLongListing
+		}
+		data = append(data, buf[:n]...)
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return data, c.cause(err)
+		}
+	}
+}
+
+// retrieveTransfer is RETR, with REST directly before it, since some servers forget
+// an offset otherwise.
+func (c *conn) retrieveTransfer(p string, offset int64) (transfer, error) {
+	arg, err := c.arg("RETR", p)
+	t := transfer{cmd: command{"RETR", arg}, path: p, download: true}
+	if offset > 0 {
+		t.before = []command{{"REST", strconv.FormatInt(offset, 10)}}
+	}
+	return t, err
+}
+
+// isTruncated recognises the final reply of a server that has left entries out, as
+// pure-ftpd does after 10,000.
+func isTruncated(r reply) bool {
+	return strings.Contains(strings.ToLower(r.text()), "truncated")
+}
