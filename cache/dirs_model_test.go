@@ -119,8 +119,10 @@ func checkDirs(t *rapid.T) {
 			m.d.DropTree(dir)
 			m.drop(func(d string) bool { return dir == "/" || d == "/a" || d == "/a/b" })
 		},
-		"sleep": func(t *rapid.T) { time.Sleep(rapid.SampledFrom([]time.Duration{time.Second, 6 * time.Second}).Draw(t, "time")) },
-		"":      func(t *rapid.T) { m.check(t) },
+		"sleep": func(t *rapid.T) {
+			time.Sleep(rapid.SampledFrom([]time.Duration{time.Second, 6 * time.Second}).Draw(t, "time"))
+		},
+		"": func(t *rapid.T) { m.check(t) },
 	})
 }
 
