@@ -12,8 +12,7 @@ import (
 )
 
 // openActive lets the server connect to a new listening socket. In a mode that is
-// proven everything leaves in one write; else the transfer command waits until
-// the server has accepted the address, since some would use an older one or none.
+// proven everything leaves in one write.
 func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) (net.Conn, error) {
 	l, err := c.listenData(m)
 	if err != nil {
@@ -28,46 +27,90 @@ func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) 
 		return nil, &dataError{m, err}
 	}
 	timeout := c.client.cfg.Timeout
-	cmds := append(t.before[:len(t.before):len(t.before)], t.cmd)
-	if proven {
-		if err := c.send(append([]command{port}, cmds...)...); err != nil {
-			return nil, err
+	if !proven {
+		timeout = min(timeout, detectTimeout)
+	}
+	var early net.Conn
+	if proven && !c.client.server.connectsAtPort() {
+		err = c.sendPort(m, port, t)
+	} else {
+		early, err = c.sendPortApart(m, port, t, l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	nc, err := c.acceptTransfer(ctx, m, t, l, early, time.Now().Add(timeout))
+	if err != nil && early != nil {
+		early.Close()
+	}
+	return nc, err
+}
+
+// sendPort sends the address and the transfer's commands in one write and reads the
+// reply to the first.
+func (c *conn) sendPort(m Mode, port command, t transfer) error {
+	if err := c.send(append([]command{port}, t.commands()...)...); err != nil {
+		return err
+	}
+	r, err := c.receive()
+	if err != nil {
+		return err
+	}
+	if !r.ok() {
+		// Whatever the transfer command does now, it does not do it with us.
+		err := &dataError{m, refusal(port.verb, "", r)}
+		c.fail(err)
+		return err
+	}
+	return nil
+}
+
+// sendPortApart waits until the server has accepted the address, since some would use
+// an older one or none. pyftpdlib connects before it replies and mixes up the order of
+// replies if the transfer command comes meanwhile; its connection is returned.
+func (c *conn) sendPortApart(m Mode, port command, t transfer, l *net.TCPListener) (net.Conn, error) {
+	replies, err := c.exchange(port)
+	if err != nil {
+		return nil, err
+	}
+	if !replies[0].ok() {
+		return nil, &dataError{m, refusal(port.verb, "", replies[0])}
+	}
+	l.SetDeadline(time.Now().Add(earlyAccept))
+	early, err := c.acceptFrom(l)
+	if err == nil {
+		c.client.server.learnConnectsAtPort()
+	}
+	if err := c.send(t.commands()...); err != nil {
+		if early != nil {
+			early.Close()
 		}
-		r, err := c.receive()
-		if err != nil {
-			return nil, err
-		}
-		if !r.ok() {
-			// Whatever the transfer command does now, it does not do it with us.
-			err := &dataError{m, refusal(port.verb, "", r)}
+		return nil, err
+	}
+	return early, nil
+}
+
+// earlyAccept is enough to take a connection that is already there.
+const earlyAccept = 2 * time.Millisecond
+
+// acceptTransfer reads the replies to the transfer's commands and takes the server's
+// connection, if early is not it.
+func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *net.TCPListener, early net.Conn, deadline time.Time) (net.Conn, error) {
+	replies, err := c.activeReplies(m, t, time.Until(deadline))
+	if err != nil {
+		return nil, err
+	}
+	nc := early
+	switch last := replies[len(replies)-1]; {
+	case early != nil:
+	case !last.preliminary():
+		nc = noData{}
+	default:
+		if nc, err = c.acceptData(ctx, l, deadline); err != nil {
+			err := &dataError{m, err}
 			c.fail(err)
 			return nil, err
 		}
-	} else {
-		timeout = min(timeout, detectTimeout)
-		replies, err := c.exchange(port)
-		if err != nil {
-			return nil, err
-		}
-		if !replies[0].ok() {
-			return nil, &dataError{m, refusal(port.verb, "", replies[0])}
-		}
-		if err := c.send(cmds...); err != nil {
-			return nil, err
-		}
-	}
-	replies, err := c.activeReplies(m, t, timeout)
-	if err != nil {
-		return nil, err
-	}
-	if last := replies[len(replies)-1]; !last.preliminary() {
-		return c.accepted(m, noData{}, t, replies)
-	}
-	nc, err := c.acceptData(ctx, l, time.Now().Add(timeout))
-	if err != nil {
-		err := &dataError{m, err}
-		c.fail(err)
-		return nil, err
 	}
 	if t.download && c.client.server.wantsFIN() {
 		closeWrite(nc)

@@ -19,9 +19,14 @@ type transfer struct {
 	download bool // the data comes from the server
 }
 
+// commands are all that leave in one write.
+func (t transfer) commands() []command {
+	return append(t.before[:len(t.before):len(t.before)], t.cmd)
+}
+
 // refusal returns the error of the first command that was refused, or nil.
 func (t transfer) refusal(replies []reply) error {
-	for i, k := range append(t.before[:len(t.before):len(t.before)], t.cmd) {
+	for i, k := range t.commands() {
 		if i < len(replies) && replies[i].refused() {
 			return refusal(k.verb, t.path, replies[i])
 		}
@@ -206,7 +211,7 @@ func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, er
 		d.drop()
 		return nil, err
 	}
-	if err := c.send(append(t.before[:len(t.before):len(t.before)], t.cmd)...); err != nil {
+	if err := c.send(t.commands()...); err != nil {
 		d.drop()
 		return nil, err
 	}

@@ -36,6 +36,7 @@ type serverInfo struct {
 	root     string
 	proftpd  bool
 	halfEnd  bool // sends the final reply after the client's FIN
+	early    bool // connects at PORT, before the transfer command
 	mlsd     Capability
 	mlst     Capability
 	dashA    Capability // LIST -a
@@ -140,4 +141,17 @@ func (s *serverInfo) mixesLinks() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.proftpd
+}
+
+// connectsAtPort tells whether the server connects before it replies to PORT.
+func (s *serverInfo) connectsAtPort() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.early
+}
+
+func (s *serverInfo) learnConnectsAtPort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.early = true
 }
