@@ -32,6 +32,14 @@ if cfg["no_mlsd"]:
 if cfg["idle_timeout"]:
     handler.timeout = cfg["idle_timeout"]
 
-server = FTPServer((cfg["host"], cfg["port"]), handler)
-server.max_cons = cfg["max_clients"] or 512
-server.serve_forever()
+
+
+class Server(FTPServer):
+    # The original also counts data connections and the listener.
+    def _accept_new_cons(self):
+        sessions = [h for h in self.ioloop.socket_map.values() if isinstance(h, FTPHandler)]
+        return len(sessions) <= (cfg["max_clients"] or 500)
+
+
+# Without a timeout of the loop's own, idle sessions live until some other event comes.
+Server((cfg["host"], cfg["port"]), handler).serve_forever(timeout=0.2)

@@ -132,15 +132,18 @@ func (s *Server) makeRoot(dir string) error {
 	if err := os.Chown(s.Root, ftpUID, ftpGID); err != nil {
 		return err
 	}
-	for _, d := range []string{dir, filepath.Dir(dir)} {
+	return letThrough(dir, filepath.Dir(dir))
+}
+
+// letThrough allows everybody to reach what is below the directories, if they know its name.
+func letThrough(dirs ...string) error {
+	for _, d := range dirs {
 		info, err := os.Stat(d)
 		if err != nil {
 			return err
 		}
-		if info.Mode().Perm()&0o011 != 0o011 {
-			if err := os.Chmod(d, info.Mode().Perm()|0o011); err != nil {
-				return err
-			}
+		if err := os.Chmod(d, info.Mode().Perm()|0o011); err != nil {
+			return err
 		}
 	}
 	return nil
