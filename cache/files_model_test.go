@@ -215,8 +215,11 @@ func (m *filesModel) doRead(t *rapid.T, f *fileModel, off, n int) {
 			}
 			return
 		default:
-			start, stop := f.f.Missing(int64(off), int64(end-off))
-			m.doFill(t, f, int(start), int(stop-start))
+			for pos := off; pos < end; { // all gaps: the first may have been read and evicted already
+				start, stop := f.f.Missing(int64(pos), int64(end-pos))
+				m.doFill(t, f, int(start), int(stop-start))
+				pos = int(stop) + 1
+			}
 		}
 	}
 }
