@@ -1,0 +1,59 @@
+GO ?= go
+TESTFLAGS ?= -timeout 10m
+FUZZTIME ?= 10s
+
+# The packages that a fuzz target is in, and the target, as package:Target.
+FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
+	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
+
+.PHONY: help build demo fuse3 setup test race lint check fuzz clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+build: ## bin/ftpfs, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ftpfs ./cmd/ftpfs
+
+demo: fuse3 build ## mount an FTP server of its own and show what it does
+	@bin/ftpfs demo
+
+# What a mount needs besides the binary.
+fuse3:
+	@command -v fusermount3 >/dev/null && exit 0; \
+	if [ "$$(id -u)" -eq 0 ]; then as_root=; else as_root=sudo; fi; \
+	if command -v apt-get >/dev/null; then \
+		echo "fusermount3 is missing: installing fuse3 by apt-get"; \
+		$$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install fuse3; \
+	elif command -v dnf >/dev/null; then \
+		echo "fusermount3 is missing: installing fuse3 by dnf"; \
+		$$as_root dnf -q -y install fuse3; \
+	elif command -v apk >/dev/null; then \
+		echo "fusermount3 is missing: installing fuse3 by apk"; \
+		$$as_root apk add -q fuse3; \
+	else \
+		echo "fusermount3 is missing, and there is no apt-get, dnf or apk to install it: please install fuse3" >&2; exit 1; \
+	fi >&2 && command -v fusermount3 >/dev/null
+
+setup: ## install what the tests need: packages, and FTP servers into .servers/
+	@.ci/setup
+
+test: setup ## set up, then run all tests; they need root for the FTP servers
+	$(GO) test $(TESTFLAGS) ./...
+
+race: setup ## the tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+check: lint race ## lint and race
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for t in $(FUZZ_TARGETS); do \
+		echo "$$t"; $(GO) test -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) "./$${t%%:*}"; done
+
+clean: ## remove what was built, and the unpacked servers
+	rm -rf bin .servers
