@@ -1,0 +1,117 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const testNetrc = `# machine host login commented password out
+machine other.example login ann password other
+machine HOST
+  # the second account
+  login bob
+  password bobs
+machine host login ann password a#nns account x
+default login guest password guests
+`
+
+func TestCredentials(t *testing.T) {
+	dir := t.TempDir()
+	netrc := filepath.Join(dir, "netrc")
+	passwords := filepath.Join(dir, "password")
+	empty := filepath.Join(dir, "empty")
+	for name, text := range map[string]string{netrc: testNetrc, passwords: "from file \r\nsecond line\n", empty: "\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const prompted = "prompted"
+	tests := []struct {
+		title  string
+		url    string
+		flags  flags
+		env    string // FTPFS_PASSWORD
+		netrc  string
+		user   string
+		pass   string
+		prompt string // label, "" not asked
+		fail   string
+	}{
+		{title: "nothing", url: "ftp://host/"},
+		{title: "URL", url: "ftp://ann:u@host/", flags: flags{user: "eve", passwordFile: passwords}, env: "e", netrc: netrc, user: "ann", pass: "u"},
+		{title: "empty password in URL", url: "ftp://ann:@host/", env: "e", user: "ann"},
+		{title: "user of URL before flag", url: "ftp://ann@host/", flags: flags{user: "eve"}, env: "e", user: "ann", pass: "e"},
+		{title: "file", url: "ftp://host/", flags: flags{user: "ann", passwordFile: passwords}, env: "e", netrc: netrc, user: "ann", pass: "from file "},
+		{title: "stdin", url: "ftp://ann@host/", flags: flags{passwordStdin: true}, env: "e", netrc: netrc, user: "ann", pass: "from stdin"},
+		{title: "environment before netrc", url: "ftp://ann@host/", env: "e", netrc: netrc, user: "ann", pass: "e"},
+		{title: "environment without user", url: "ftp://host/", env: "e"},
+		{title: "netrc, first entry", url: "ftp://host/", netrc: netrc, user: "bob", pass: "bobs"},
+		{title: "netrc, by user", url: "ftp://ann@host/", netrc: netrc, user: "ann", pass: "a#nns"},
+		{title: "netrc, by flag", url: "ftp://host/", flags: flags{user: "ann"}, netrc: netrc, user: "ann", pass: "a#nns"},
+		{title: "netrc, default", url: "ftp://third/", netrc: netrc, user: "guest", pass: "guests"},
+		{title: "netrc, default of another user", url: "ftp://ann@third/", netrc: netrc, user: "ann", pass: prompted, prompt: "Password of ann at third: "},
+		{title: "prompt", url: "ftp://ann@host:2121/", user: "ann", pass: prompted, prompt: "Password of ann at host:2121: "},
+		{title: "anonymous by name", url: "ftp://anonymous@host/", user: "anonymous", pass: "anonymous@"},
+		{title: "no such file", url: "ftp://ann@host/", flags: flags{passwordFile: "/nonexistent"},
+			fail: "The password file cannot be read: open /nonexistent: no such file or directory."},
+		{title: "empty file", url: "ftp://ann@host/", flags: flags{passwordFile: empty},
+			fail: "The password file " + empty + " cannot be read: its first line is empty."},
+		{title: "password without user", url: "ftp://host/", flags: flags{passwordFile: passwords},
+			fail: "A password is given but no user: name one in the URL, as in ftp://user@host/dir, or with --user."},
+		{title: "no terminal", url: "ftp://ann@noterm/", prompt: "Password of ann at noterm: ",
+			fail: "There is no password for ann: give it by --password-file, --password-stdin, FTPFS_PASSWORD or ~/.netrc."},
+		{title: "netrc unreadable", url: "ftp://ann@host/", netrc: dir,
+			fail: "The file of passwords cannot be read: read " + dir + ": is a directory."},
+	}
+	for _, tt := range tests {
+		asked := ""
+		src := sources{
+			stdin: strings.NewReader("from stdin\n"),
+			getenv: func(name string) string {
+				return map[string]string{"FTPFS_PASSWORD": tt.env, "NETRC": tt.netrc, "HOME": "/nonexistent"}[name]
+			},
+			prompt: func(label string) (string, error) {
+				asked = label
+				if strings.Contains(label, "noterm") {
+					return "", errNoTerminal
+				}
+				return prompted, nil
+			},
+		}
+		target, err := parseURL(tt.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user, pass, err := src.credentials(target, &tt.flags)
+		if tt.fail != "" {
+			if err == nil || err.Error() != tt.fail || exitCode(err) != exitUsage {
+				t.Errorf("%s\ngot  %v\nwant %s", tt.title, err, tt.fail)
+			}
+		} else if err != nil || user != tt.user || pass != tt.pass {
+			t.Errorf("%s: %q %q %v, want %q %q", tt.title, user, pass, err, tt.user, tt.pass)
+		}
+		if asked != tt.prompt {
+			t.Errorf("%s: asked %q, want %q", tt.title, asked, tt.prompt)
+		}
+	}
+}
+
+func TestNetrcNeverPanics(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "netrc")
+	for _, text := range []string{"", "machine", "machine ", "machine host login", "machine host login machine", "default", "default login", "#", "machine host login a password machine"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src := sources{getenv: func(v string) string {
+			if v == "NETRC" {
+				return name
+			}
+			return ""
+		}}
+		if _, _, _, err := src.fromNetrc("host", ""); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

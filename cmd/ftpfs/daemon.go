@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/gob"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// The daemon is this program, started again in a session of its own, with /dev/null for
+// standard input and output and nothing secret in its arguments or environment. It reads
+// its job from one pipe and reports once on another: that the mount answers, or why not.
+const (
+	daemonMark  = "FTPFS_DAEMON" // in the environment of the daemon alone
+	daemonJob   = 3              // file descriptors
+	daemonReady = 4
+)
+
+// report is what the daemon tells the process that started it. The zero value says
+// that the mount answers.
+type report struct {
+	Code int
+	Text string
+}
+
+func isDaemon() bool { return os.Getenv(daemonMark) != "" }
+
+// spawn starts the daemon and returns when its mount answers, or with its error.
+func spawn(j job) error {
+	jobReader, jobWriter, err := os.Pipe()
+	if err != nil {
+		return fail(exitUnmount, "The background process cannot be started: %w.", err)
+	}
+	defer jobWriter.Close()
+	readyReader, readyWriter, err := os.Pipe()
+	if err != nil {
+		jobReader.Close()
+		return fail(exitUnmount, "The background process cannot be started: %w.", err)
+	}
+	defer readyReader.Close()
+
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"ftpfs", j.Target.String(), j.MountPoint}
+	cmd.Dir = "/"
+	cmd.Env = append(withoutSecrets(os.Environ()), daemonMark+"=1")
+	cmd.ExtraFiles = []*os.File{jobReader, readyWriter}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	jobReader.Close()
+	readyWriter.Close()
+	if err != nil {
+		return fail(exitUnmount, "The background process cannot be started: %w.", err)
+	}
+	defer onInterrupt(func() { cmd.Process.Signal(syscall.SIGTERM) })()
+
+	// A failure to write shows as the lack of a report.
+	gob.NewEncoder(jobWriter).Encode(j)
+	jobWriter.Close()
+	var r report
+	if err := gob.NewDecoder(readyReader).Decode(&r); err != nil {
+		return fail(exitUnmount, "The background process ended without a word (%v): try again with -f.", cmd.Wait())
+	}
+	if r.Code != 0 {
+		cmd.Wait()
+		return fail(r.Code, "%s", r.Text)
+	}
+	return cmd.Process.Release()
+}
+
+func withoutSecrets(environ []string) []string {
+	var kept []string
+	for _, e := range environ {
+		if !strings.HasPrefix(e, "FTPFS_PASSWORD=") {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// daemonMain is the daemon's main function; it returns the exit code.
+func (p *program) daemonMain() int {
+	os.Unsetenv(daemonMark)
+	syscall.CloseOnExec(daemonJob)
+	syscall.CloseOnExec(daemonReady)
+	jobReader := os.NewFile(daemonJob, "job")
+	readyWriter := os.NewFile(daemonReady, "ready")
+	var j job
+	err := gob.NewDecoder(jobReader).Decode(&j)
+	jobReader.Close()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ftpfs: The variable %s is for the program's own use: unset it.\n", daemonMark)
+		return exitUsage
+	}
+	answers := false
+	err = p.serve(j, slog.New(slog.DiscardHandler), func() error {
+		answers = true
+		err := gob.NewEncoder(readyWriter).Encode(report{})
+		readyWriter.Close()
+		return err
+	})
+	if err != nil && !answers {
+		gob.NewEncoder(readyWriter).Encode(report{exitCode(err), err.Error()})
+	}
+	return exitCode(err)
+}

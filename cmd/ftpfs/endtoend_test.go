@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/afero"
+
+	"ftpfs/internal/ftptest"
+)
+
+// testMount mounts server in the background, as the program does, and unmounts at
+// the end of the test.
+func testMount(t *testing.T, server *ftptest.Embedded, flags ...string) (dir string) {
+	t.Helper()
+	t.Setenv("FTPFS_PASSWORD", "secret")
+	dir = t.TempDir()
+	t.Cleanup(func() {
+		if _, ok := thisHost().mounted(dir); ok {
+			if err := thisHost().detach(dir); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	p := program{mount: mountServer}
+	args := append(flags, "--cache-dir", t.TempDir(), "ftp://user@"+server.Addr()+"/sub", dir)
+	if code, stdout, stderr := run(&p, args...); code != 0 || stdout+stderr != "" {
+		t.Fatalf("%d %s%s", code, stdout, stderr)
+	}
+	return dir
+}
+
+// shell runs a command in another process: this one may not use a mount.
+func shell(t *testing.T, dir, command string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `cd "$0" && eval "$1"`, dir, command)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+func TestMountAndUnmount(t *testing.T) {
+	files := afero.NewMemMapFs()
+	if err := afero.WriteFile(files, "/sub/a b", []byte("from the server"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := ftptest.Start(t, ftptest.Options{Fs: files})
+	dir := testMount(t, server)
+	source, ok := thisHost().mounted(dir)
+	if want := "ftp://user@" + server.Addr() + "/sub"; !ok || source != want {
+		t.Errorf("source %q, want %q", source, want)
+	}
+	if got := shell(t, dir, "cat 'a b'; echo to the server > new; ls"); got != "from the servera b\nnew\n" {
+		t.Errorf("%q", got)
+	}
+	if data, err := afero.ReadFile(files, "/sub/new"); err != nil || string(data) != "to the server\n" {
+		t.Errorf("%q, %v", data, err)
+	}
+	var p program
+	if code, _, stderr := run(&p, "ftp://host/", dir); code != exitMountPoint || !strings.Contains(stderr, "is already mounted on "+dir) {
+		t.Errorf("%d %s", code, stderr)
+	}
+	pid := daemonOf(t, dir)
+	if code, stdout, stderr := run(&p, "umount", dir); code != 0 || stdout+stderr != "" {
+		t.Errorf("%d %s%s", code, stdout, stderr)
+	}
+	if _, ok := thisHost().mounted(dir); ok {
+		t.Error("still mounted")
+	}
+	waitProcess(t, pid)
+}
+
+// A mount whose process was killed is in the way of nobody.
+func TestRemountAfterKill(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	if err := server.Fs().MkdirAll("/sub", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := testMount(t, server)
+	pid := daemonOf(t, dir)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	waitProcess(t, pid)
+	p := program{mount: mountServer}
+	if code, _, stderr := run(&p, "--cache-dir", t.TempDir(), "ftp://user@"+server.Addr()+"/sub", dir); code != 0 {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	shell(t, dir, "ls")
+	pid = daemonOf(t, dir)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitProcess(t, pid)
+	if _, ok := thisHost().mounted(dir); ok {
+		t.Error("SIGTERM leaves the mount")
+	}
+}
+
+// waitProcess waits for the end of a daemon, which is a child of the test.
+func waitProcess(t *testing.T, pid int) {
+	t.Helper()
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// daemonOf finds the process that was started for the mount on dir.
+func daemonOf(t *testing.T, dir string) int {
+	t.Helper()
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range entries {
+		args, err := os.ReadFile(name)
+		if err != nil || !bytes.HasPrefix(args, []byte("ftpfs\x00")) || !bytes.HasSuffix(args, []byte("\x00"+dir+"\x00")) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	t.Fatal("no process serves " + dir)
+	return 0
+}
+
+func TestErrorsOfRealMounts(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	dir := t.TempDir()
+	p := program{mount: mountServer}
+	tests := []struct {
+		url  string
+		code int
+		text string
+	}{
+		{"ftp://user:wrong@" + server.Addr() + "/", exitLogin, "refused the login of user"},
+		{"ftp://" + server.Addr() + "/", exitLogin, "lets nobody in anonymously"},
+		{"ftp://user:secret@" + server.Addr() + "/missing", exitRemoteDir, "The directory /missing on "},
+		{"ftp://127.0.0.1:1/", exitServer, "accepts no connection on port 1"},
+	}
+	for _, tt := range tests {
+		for _, flags := range [][]string{{"-f"}, nil} {
+			args := append(flags, "--timeout=5s", "--cache-dir", t.TempDir(), tt.url, dir)
+			code, _, stderr := run(&p, args...)
+			if code != tt.code || !strings.Contains(stderr, tt.text) || strings.Contains(stderr, "wrong@") || strings.Contains(stderr, "secret") {
+				t.Errorf("%v\ngot  %d %s\nwant %d %s", args, code, stderr, tt.code, tt.text)
+			}
+		}
+	}
+}
+
+func TestDemo(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	var out bytes.Buffer
+	if err := demo(&out, false); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, part := range []string{"readme.txt", "These bytes come from an FTP server.", "written through the mount", "naïve café.md", "opened by EPSV", "> RETR /readme.txt"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("the tour lacks %q:\n%s", part, out.String())
+		}
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

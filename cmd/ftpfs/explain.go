@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"ftpfs/ftpclient"
+)
+
+// explainConnect says what to do about an error of the first connection.
+func explainConnect(err error, j job, f *flags) error {
+	host := j.Target.hostName()
+	var refused *ftpclient.Error
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindTooMany:
+		return fail(exitServer, "%s has too many connections now: %w. Try again later.", host, err)
+	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin && j.User == "":
+		return fail(exitLogin, "%s lets nobody in anonymously: %w. Name a user, as in ftp://user@host/.", host, err)
+	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin:
+		return fail(exitLogin, "%s refused the login of %s: %w. Check user and password.", host, j.User, err)
+	case errors.As(err, &refused):
+		return fail(exitServer, "%s cannot be used: %w.", host, err)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fail(exitServer, "There is no host %s: check its spelling.", j.Target.Host)
+	case errors.As(err, &dns):
+		return fail(exitServer, "The address of %s cannot be found: %w. Check the network.", j.Target.Host, err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fail(exitServer, "%s accepts no connection on port %d: check that the FTP server runs, and the port in the URL.", j.Target.Host, j.Target.Port)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return fail(exitServer, "%s cannot be reached: %w. Check the network.", host, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, syscall.ETIMEDOUT), errors.As(err, &timeout) && timeout.Timeout():
+		return fail(exitServer, "%s did not answer within %v: check host, port and firewall, or raise --timeout.", host, f.timeout)
+	}
+	return fail(exitServer, "%s cannot be used: %w. Check that it is an FTP server.", host, err)
+}
+
+// explainMount says what to do when the server has let us in and the mount fails.
+func explainMount(err error, j job, root string) error {
+	var refused *ftpclient.Error
+	var local *fs.PathError
+	var network *net.OpError // not net.Error, which every errno is
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &local):
+		return fail(exitMountPoint, "The cache directory cannot be used: %w. Choose another one by --cache-dir.", err)
+	case errors.As(err, &network), errors.Is(err, os.ErrDeadlineExceeded):
+		return fail(exitServer, "The directory %s on %s cannot be read: %w. If only listings fail, try another --mode.", root, j.Target.hostName(), err)
+	case errors.As(err, &refused), errors.As(err, &errno):
+		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, j.Target.hostName(), err)
+	}
+	return fail(exitMountPoint, "%s cannot be mounted on: %w.", j.MountPoint, err)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+func TestExplainConnect(t *testing.T) {
+	f := &flags{timeout: 5 * time.Second}
+	ann := job{Target: target{Host: "host", Port: 2121}, User: "ann"}
+	anonymous := job{Target: target{Host: "host", Port: 21}}
+	dial := func(err error) error { return fmt.Errorf("ftp: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err}) }
+	tests := []struct {
+		j    job
+		err  error
+		code int
+		want string
+	}{
+		{ann, &ftpclient.Error{Command: "PASS", Code: 530, Text: "Login incorrect"}, exitLogin,
+			"host:2121 refused the login of ann: PASS: 530 Login incorrect. Check user and password."},
+		{anonymous, &ftpclient.Error{Command: "USER", Code: 530, Text: "No"}, exitLogin,
+			"host lets nobody in anonymously: USER: 530 No. Name a user, as in ftp://user@host/."},
+		{ann, &ftpclient.Error{Command: "PASS", Code: 530, Text: "Too many users"}, exitServer,
+			"host:2121 has too many connections now: PASS: 530 Too many users. Try again later."},
+		{ann, &ftpclient.Error{Command: "TYPE", Code: 504, Text: "No binary"}, exitServer, "host:2121 cannot be used: TYPE: 504 No binary."},
+		{ann, dial(&net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}), exitServer, "There is no host host: check its spelling."},
+		{ann, dial(syscall.ECONNREFUSED), exitServer, "host accepts no connection on port 2121: check that the FTP server runs, and the port in the URL."},
+		{ann, dial(syscall.EHOSTUNREACH), exitServer, "host:2121 cannot be reached: ftp: dial tcp: no route to host. Check the network."},
+		{ann, dial(os.ErrDeadlineExceeded), exitServer, "host:2121 did not answer within 5s: check host, port and firewall, or raise --timeout."},
+		{ann, context.DeadlineExceeded, exitServer, "host:2121 did not answer within 5s: check host, port and firewall, or raise --timeout."},
+		{ann, io.ErrUnexpectedEOF, exitServer, "host:2121 cannot be used: unexpected EOF. Check that it is an FTP server."},
+	}
+	for _, tt := range tests {
+		err := explainConnect(tt.err, tt.j, f)
+		expect(t, tt.err.Error(), err, tt.code, tt.want)
+	}
+}
+
+func TestExplainMount(t *testing.T) {
+	j := job{Target: target{Host: "host", Port: 21}, MountPoint: "/mnt"}
+	tests := []struct {
+		err  error
+		code int
+		want string
+	}{
+		{&ftpclient.Error{Command: "CWD", Path: "/a", Code: 550, Text: "No such file"}, exitRemoteDir,
+			"The directory /a on host cannot be read: CWD /a: 550 No such file. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
+		{fmt.Errorf("(550) %w", syscall.EACCES), exitRemoteDir,
+			"The directory /a on host cannot be read: (550) permission denied. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, exitServer,
+			"The directory /a on host cannot be read: dial: connection refused. If only listings fail, try another --mode."},
+		{&fs.PathError{Op: "mkdir", Path: "/c", Err: syscall.EACCES}, exitMountPoint,
+			"The cache directory cannot be used: mkdir /c: permission denied. Choose another one by --cache-dir."},
+		{errors.New("fusermount3: no"), exitMountPoint, "/mnt cannot be mounted on: fusermount3: no."},
+	}
+	for _, tt := range tests {
+		expect(t, tt.err.Error(), explainMount(tt.err, j, "/a"), tt.code, tt.want)
+	}
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ftpfs/ftpclient"
+)
+
+// flags are the settings of a mount. Each can also be given by -o name=value.
+type flags struct {
+	foreground bool
+	debug      bool
+	options    []string // of -o
+
+	mode          ftpclient.Mode
+	activePorts   ftpclient.PortRange
+	activeAddress netip.Addr
+	pasvAddress   ftpclient.PasvAddress
+	connections   int
+	timeout       time.Duration
+
+	user          string
+	passwordFile  string
+	passwordStdin bool
+
+	dirCacheTTL     time.Duration
+	dirCacheEntries int
+	cacheDir        string
+	cacheSize       int64
+
+	readOnly           bool
+	uid, gid           uint32
+	umask              fs.FileMode
+	exactTimes         bool
+	allowOther         bool
+	defaultPermissions bool
+}
+
+// register adds all flags and their completion to the command.
+func (f *flags) register(cmd *cobra.Command) {
+	s := cmd.Flags()
+	s.SortFlags = false
+	f.registerSettings(s)
+	s.StringArrayVarP(&f.options, "option", "o", nil, "flags by name, as in fstab: -o read-only,uid=1000")
+	s.BoolP("version", "V", false, "print the version")
+	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(
+		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("pasv-address", cobra.FixedCompletions(
+		[]string{"control", "reply"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// registerSettings adds what -o can set, too.
+func (f *flags) registerSettings(s *pflag.FlagSet) {
+	s.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
+	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, log to standard error")
+	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
+
+	s.Var(value(&f.mode, ftpclient.ParseMode, "MODE", "auto"), "mode", "how data connections are opened: auto, passive, active, epsv, pasv, eprt or port")
+	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
+	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
+	s.Var(value(&f.pasvAddress, ftpclient.ParsePasvAddress, "control|reply|ADDR", "control"), "pasv-address", "host to connect to in passive mode: the control connection's, as the server replies, or a fixed one")
+	s.IntVar(&f.connections, "connections", 6, "most connections to the server at a time")
+	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server before an operation fails")
+
+	s.StringVar(&f.user, "user", "", "user to log in as, when the URL names none")
+	s.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password")
+	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+
+	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "how long a directory listing is believed")
+	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered")
+	s.StringVar(&f.cacheDir, "cache-dir", filepath.Join(xdg.CacheHome, "ftpfs"), "where file contents are kept while mounted")
+	s.Var(value(&f.cacheSize, parseSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; files being written come on top")
+
+	s.BoolVar(&f.readOnly, "read-only", false, "refuse every change")
+	f.uid, f.gid = uint32(os.Getuid()), uint32(os.Getgid())
+	s.Uint32Var(&f.uid, "uid", f.uid, "owner of all files")
+	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files")
+	s.Var(value(&f.umask, parseUmask, "OCTAL", "022"), "umask", "permissions to take away from all files")
+	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
+	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
+	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; always so with --allow-other")
+}
+
+// aliases are names that mount(8) users expect.
+var aliases = map[string]string{"ro": "read-only"}
+
+// applyOptions sets the flags named by -o, and checks all of them together.
+func (f *flags) applyOptions(s *pflag.FlagSet) error {
+	for _, list := range f.options {
+		for item := range strings.SplitSeq(list, ",") {
+			if item == "" {
+				continue
+			}
+			name, text, hasText := strings.Cut(item, "=")
+			name = strings.ReplaceAll(name, "_", "-")
+			if full, ok := aliases[name]; ok {
+				name = full
+			}
+			flag := s.Lookup(name)
+			if flag == nil || !isSetting(name) {
+				return fail(exitUsage, "There is no option %q.%s See ftpfs --help.", name, nearest(s, name))
+			}
+			if !hasText {
+				if flag.NoOptDefVal == "" {
+					return fail(exitUsage, "The option %q needs a value: -o %s=%s.", name, name, strings.ToUpper(flag.Value.Type()))
+				}
+				text = flag.NoOptDefVal
+			}
+			if err := s.Set(name, text); err != nil {
+				return fail(exitUsage, "The option %s=%s is wrong: %w. See ftpfs --help.", name, text, cause(err))
+			}
+		}
+	}
+	return f.check()
+}
+
+// isSetting tells the flags of a mount from those of the command line.
+func isSetting(name string) bool {
+	return name != "help" && name != "version" && name != "option"
+}
+
+func (f *flags) check() error {
+	switch {
+	case f.passwordFile != "" && f.passwordStdin:
+		return fail(exitUsage, "Give either --password-file or --password-stdin, not both.")
+	case f.connections < 1:
+		return fail(exitUsage, "--connections has to be 1 or more.")
+	case f.timeout <= 0:
+		return fail(exitUsage, "--timeout has to be longer than 0, as in 30s.")
+	case f.dirCacheTTL <= 0:
+		return fail(exitUsage, "--dir-cache-ttl has to be longer than 0, as in 1s.")
+	case f.dirCacheEntries < 1:
+		return fail(exitUsage, "--dir-cache-entries has to be 1 or more.")
+	}
+	return nil
+}
+
+// setting is one flag that was given, in the form in which it can be set again.
+type setting struct{ Name, Value string }
+
+// settings lists the flags that were given, for the daemon.
+func settings(s *pflag.FlagSet) []setting {
+	var all []setting
+	s.Visit(func(flag *pflag.Flag) {
+		if isSetting(flag.Name) {
+			all = append(all, setting{flag.Name, flag.Value.String()})
+		}
+	})
+	return all
+}
+
+// flagError makes pflag's errors sentences.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		name := unknown.GetSpecifiedName()
+		return fail(exitUsage, "There is no flag %q.%s See ftpfs --help.", name, nearest(cmd.Flags(), name))
+	}
+	return fail(exitUsage, "%w. See ftpfs --help.", err)
+}
+
+// cause strips pflag's wording, which repeats name and value.
+func cause(err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return invalid.Unwrap()
+	}
+	return err
+}
+
+// nearest suggests the flag whose name is most like name.
+func nearest(s *pflag.FlagSet, name string) string {
+	best, distance := "", 1+len(name)/2
+	s.VisitAll(func(flag *pflag.Flag) {
+		if d := editDistance(name, flag.Name); d < distance && isSetting(flag.Name) {
+			best, distance = flag.Name, d
+		}
+	})
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean %q?", best)
+}
+
+// editDistance counts the letters to insert, delete or replace (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// parsedValue is a pflag.Value of any type that has a parser.
+type parsedValue[T any] struct {
+	target *T
+	parse  func(string) (T, error)
+	kind   string
+	text   string // as given
+}
+
+// value returns a flag's value that sets target; byDefault is valid or "".
+func value[T any](target *T, parse func(string) (T, error), kind, byDefault string) pflag.Value {
+	v := &parsedValue[T]{target: target, parse: parse, kind: kind}
+	if byDefault != "" {
+		v.Set(byDefault)
+	}
+	return v
+}
+
+func (v *parsedValue[T]) String() string { return v.text }
+func (v *parsedValue[T]) Type() string   { return v.kind }
+func (v *parsedValue[T]) Set(s string) error {
+	parsed, err := v.parse(s)
+	if err != nil {
+		return err
+	}
+	*v.target, v.text = parsed, s
+	return nil
+}
+
+func parsePorts(s string) (ftpclient.PortRange, error) {
+	low, high, ok := strings.Cut(s, "-")
+	if !ok {
+		high = low
+	}
+	lo, err1 := strconv.ParseUint(low, 10, 16)
+	hi, err2 := strconv.ParseUint(high, 10, 16)
+	if err1 != nil || err2 != nil || lo == 0 || lo > hi {
+		return ftpclient.PortRange{}, errors.New("write a range of ports as 50000-50100")
+	}
+	return ftpclient.PortRange{Lo: uint16(lo), Hi: uint16(hi)}, nil
+}
+
+// parseSize reads a number of bytes with an optional K, M, G or T (powers of 1024).
+func parseSize(s string) (int64, error) {
+	digits := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
+	shift := 0
+	if n := len(digits); n > 0 {
+		if i := strings.IndexByte("KMGT", digits[n-1]); i >= 0 {
+			shift, digits = 10*(i+1), digits[:n-1]
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
+		return 0, errors.New("write a size as 500M or 2G")
+	}
+	return n << shift, nil
+}
+
+func parseUmask(s string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o777 {
+		return 0, errors.New("write a umask in octal digits, as 022")
+	}
+	return fs.FileMode(n), nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"io/fs"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ftpfs/ftpclient"
+)
+
+// parseFlags reads a command line without mounting anything.
+func parseFlags(args ...string) (*flags, []setting, error) {
+	var f flags
+	cmd := &cobra.Command{}
+	f.register(cmd)
+	cmd.SetFlagErrorFunc(flagError)
+	err := cmd.ParseFlags(args)
+	if err != nil {
+		err = cmd.FlagErrorFunc()(cmd, err)
+	} else {
+		err = f.applyOptions(cmd.Flags())
+	}
+	return &f, settings(cmd.Flags()), err
+}
+
+func TestFlagDefaults(t *testing.T) {
+	f, given, err := parseFlags()
+	if err != nil || len(given) != 0 {
+		t.Fatal(given, err)
+	}
+	if f.mode != ftpclient.ModeAuto || f.connections != 6 || f.timeout != 30*time.Second || f.cacheSize != 1<<30 ||
+		f.umask != 0o022 || f.dirCacheTTL != time.Minute || f.readOnly || f.allowOther || !strings.HasSuffix(f.cacheDir, "/ftpfs") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestOptionsTakeEveryFlag(t *testing.T) {
+	// One -o with all of them, - and _ mixed.
+	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
+		"connections=3,timeout=5s,user=ann=b,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
+		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,allow_other,default_permissions"
+	f, given, err := parseFlags("-o", all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := flags{
+		foreground: true, options: []string{all}, mode: ftpclient.ModePORT, activePorts: ftpclient.PortRange{Lo: 50000, Hi: 50100},
+		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
+		connections: 3, timeout: 5 * time.Second, user: "ann=b", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
+		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), exactTimes: true,
+		allowOther: true, defaultPermissions: true,
+	}
+	if !reflect.DeepEqual(*f, want) {
+		t.Errorf("\ngot  %+v\nwant %+v", *f, want)
+	}
+	if len(given) != 22 {
+		t.Errorf("%d settings: %v", len(given), given)
+	}
+	// What the daemon makes of it is the same.
+	again, err := flagsOf(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.options = nil
+	if !reflect.DeepEqual(*again, want) {
+		t.Errorf("\ngot  %+v\nwant %+v", *again, want)
+	}
+}
+
+func TestFlagForms(t *testing.T) {
+	f, _, err := parseFlags("--read_only", "-o", "umask=0", "-oumask=7", "--active-ports", "6000", "-f")
+	if err != nil || !f.readOnly || f.umask != 7 || f.activePorts != (ftpclient.PortRange{Lo: 6000, Hi: 6000}) || !f.foreground {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for text, want := range map[string]int64{"1": 1, "2k": 2 << 10, "500M": 500 << 20, "500MiB": 500 << 20, "500MB": 500 << 20, "8t": 8 << 40} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("size %s: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "M", "0", "-1", "1.5G", "9999999T", "1X"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("size %q: %d", text, got)
+		}
+	}
+}
+
+func TestFlagErrors(t *testing.T) {
+	tests := []struct {
+		args string
+		want string
+	}{
+		{"-o readonly", `There is no option "readonly". Did you mean "read-only"? See ftpfs --help.`},
+		{"-o dir_cache_tll=1s", `There is no option "dir-cache-tll". Did you mean "dir-cache-ttl"? See ftpfs --help.`},
+		{"-o help", `There is no option "help". See ftpfs --help.`},
+		{"-o option=user=x", `There is no option "option". See ftpfs --help.`},
+		{"-o qqqqqqqq", `There is no option "qqqqqqqq". See ftpfs --help.`},
+		{"-o uid", `The option "uid" needs a value: -o uid=UINT32.`},
+		{"-o mode=fast", `The option mode=fast is wrong: mode "fast" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.`},
+		{"-o umask=9", `The option umask=9 is wrong: write a umask in octal digits, as 022. See ftpfs --help.`},
+		{"-o active-ports=9-1", `The option active-ports=9-1 is wrong: write a range of ports as 50000-50100. See ftpfs --help.`},
+		{"-o cache-size=big", `The option cache-size=big is wrong: write a size as 500M or 2G. See ftpfs --help.`},
+		{"--modus=port", `There is no flag "modus". Did you mean "mode"? See ftpfs --help.`},
+		{"--password-file=x --password-stdin", `Give either --password-file or --password-stdin, not both.`},
+		{"-o password-file=x,password-stdin", `Give either --password-file or --password-stdin, not both.`},
+		{"--connections=0", `--connections has to be 1 or more.`},
+		{"--timeout=0", `--timeout has to be longer than 0, as in 30s.`},
+		{"--dir-cache-ttl=-1s", `--dir-cache-ttl has to be longer than 0, as in 1s.`},
+		{"--dir-cache-entries=0", `--dir-cache-entries has to be 1 or more.`},
+	}
+	for _, tt := range tests {
+		_, _, err := parseFlags(strings.Fields(tt.args)...)
+		if err == nil || err.Error() != tt.want || exitCode(err) != exitUsage {
+			t.Errorf("%s\ngot  %d %v\nwant %s", tt.args, exitCode(err), err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+// Ftpfs mounts a directory of an FTP server on Linux.
+//
+// Usage:
+//
+//	ftpfs [flags] ftp://[user@]host[:port]/[dir] MOUNTPOINT
+//	ftpfs umount [--force] MOUNTPOINT
+//	ftpfs demo
+//
+// The mount goes to the background once it answers; its exit code and its errors
+// reach the caller. The manual below is what ftpfs --help prints, followed by the flags.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+const manual = `ftpfs makes a directory of an FTP server a directory of this machine, for
+every program: ls, cp, vim, rsync, tar, git and the rest.
+
+The URL is ftp://[user@]host[:port]/[dir]. The directory is taken from where the
+login leads; a second slash makes it absolute: ftp://host//srv/data. Bytes that a URL
+cannot hold are written %XX.
+
+The password is taken from the first of: the URL, --password-file or --password-stdin,
+the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
+login is anonymous, unless ~/.netrc knows the host. The password is not seen in ps,
+in the mount table or in logs.
+
+The command returns when the mount answers; with -f it stays. SIGTERM and SIGINT
+unmount and finish uploads, a second one ends at once. Logs are written with -f or -d,
+to standard error.
+
+Limitations:
+  Plain FTP only: the password and all data cross the network unencrypted.
+  Links and devices cannot be created, and chown reaches only the own user.
+  Times of servers without MLSD are as fine as their listing: minutes, then days.
+  A change that others make on the server is seen after --dir-cache-ttl.
+  The server may refuse names, modes or times; the program that asked gets the error.
+
+Exit codes:
+  0  mounted, or unmounted
+  1  wrong use: a flag, the URL, a missing password
+  2  the mount point or FUSE cannot be used
+  3  the server cannot be reached
+  4  the server refused the login
+  5  the remote directory cannot be read
+  6  the mount ended with an error, or unmounting failed`
+
+const examples = `  ftpfs ftp://ftp.example.org/pub /mnt/pub
+  ftpfs ftp://ann@example.org/ ~/site
+  ftpfs --mode active --active-ports 50000-50100 ftp://ann@example.org/ ~/site
+  ftpfs -o read-only,dir-cache-ttl=5m ftp://ann@example.org//srv/data /mnt/data
+  ftpfs umount ~/site`
+
+const (
+	exitUsage      = 1
+	exitMountPoint = 2
+	exitServer     = 3
+	exitLogin      = 4
+	exitRemoteDir  = 5
+	exitUnmount    = 6
+)
+
+// failure is an error for the user: a sentence that says what to do, and the exit code.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// fail makes a failure by fmt.Errorf.
+func fail(code int, format string, args ...any) error {
+	return &failure{code, fmt.Errorf(format, args...)}
+}
+
+// exitCode maps the error of a command; whatever is not a failure comes from the
+// command line.
+func exitCode(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f):
+		return f.code
+	}
+	return exitUsage
+}
+
+func main() {
+	p := program{mount: mountServer}
+	if isDaemon() {
+		os.Exit(p.daemonMain())
+	}
+	os.Exit(p.run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// program is the command with what tests replace.
+type program struct {
+	mount mountFunc
+}
+
+// run executes one command line, reports its error and returns the exit code.
+func (p *program) run(args []string, stdout, stderr io.Writer) int {
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err != nil {
+		fmt.Fprintln(stderr, "ftpfs:", err)
+	}
+	return exitCode(err)
+}
+
+func (p *program) rootCommand() *cobra.Command {
+	var f flags
+	root := &cobra.Command{
+		Use:           "ftpfs [flags] URL MOUNTPOINT",
+		Short:         "Mount a directory of an FTP server",
+		Long:          manual,
+		Example:       examples,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fail(exitUsage, "ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return nil, cobra.ShellCompDirectiveFilterDirs
+			}
+			return []string{"ftp://"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.applyOptions(cmd.Flags()); err != nil {
+				return err
+			}
+			return p.mountCommand(cmd.Context(), &f, cmd.Flags(), args[0], args[1], cmd.ErrOrStderr())
+		},
+	}
+	f.register(root)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(umountCommand(), demoCommand())
+	return root
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// The test binary is the daemon, too: it is what /proc/self/exe names.
+func TestMain(m *testing.M) {
+	if isDaemon() {
+		p := program{mount: daemonMount}
+		os.Exit(p.daemonMain())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fakeMount is a mount that ends when it is told to.
+type fakeMount struct {
+	end      chan struct{} // closed: Wait returns
+	err      error         // what Wait returns
+	unmount  func(context.Context) error
+	unmounts chan struct{} // a value for each Unmount
+}
+
+func newFakeMount() *fakeMount {
+	m := &fakeMount{end: make(chan struct{}), unmounts: make(chan struct{}, 2)}
+	m.unmount = func(context.Context) error { close(m.end); return nil }
+	return m
+}
+
+func (m *fakeMount) Wait() error { <-m.end; return m.err }
+func (m *fakeMount) Unmount(ctx context.Context) error {
+	m.unmounts <- struct{}{}
+	return m.unmount(ctx)
+}
+
+func run(p *program, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = p.run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestExitCodesOfCommandLines(t *testing.T) {
+	var p program
+	tests := []struct {
+		args   string
+		code   int
+		stderr string
+	}{
+		{"", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
+		{"ftp://host/", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
+		{"ftps://host/ /mnt", exitUsage, "ftpfs: This version speaks plain FTP only and cannot mount ftps:// addresses; ftp:// sends password and data unencrypted.\n"},
+		{"--moed=port ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"moed\". Did you mean \"mode\"? See ftpfs --help.\n"},
+		{"-x ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"x\". See ftpfs --help.\n"},
+		{"--mode=quick ftp://host/ /mnt", exitUsage, "ftpfs: invalid argument \"quick\" for \"--mode\" flag: mode \"quick\" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.\n"},
+		{"ftp://host/ /nonexistent/mnt", exitMountPoint, "ftpfs: The mount point /nonexistent/mnt does not exist: create it by mkdir /nonexistent/mnt.\n"},
+		{"ftp://host/ /etc/passwd", exitMountPoint, "ftpfs: The mount point /etc/passwd is not a directory: name one.\n"},
+		{"umount", exitUsage, "ftpfs: ftpfs umount needs one mount point, as in: ftpfs umount /mnt.\n"},
+		{"umount /nonexistent", exitUnmount, "ftpfs: Nothing is mounted by ftpfs on /nonexistent: mount lists what is mounted.\n"},
+		{"demo now", exitUsage, "ftpfs: ftpfs demo takes no arguments.\n"},
+	}
+	for _, tt := range tests {
+		code, stdout, stderr := run(&p, strings.Fields(tt.args)...)
+		if code != tt.code || stderr != tt.stderr || stdout != "" {
+			t.Errorf("%s\ngot  %d %s%s\nwant %d %s", tt.args, code, stdout, stderr, tt.code, tt.stderr)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	var p program
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"--version"}, {"-V"}, {"umount", "-h"}, {"completion", "bash"}} {
+		code, stdout, stderr := run(&p, args...)
+		if code != 0 || stdout == "" || stderr != "" {
+			t.Errorf("%v: %d, %q, %q", args, code, stdout, stderr)
+		}
+	}
+	_, help, _ := run(&p, "--help")
+	for _, part := range []string{"Limitations:", "Exit codes:", "ftpfs umount", "--active-ports", "FTPFS_PASSWORD"} {
+		if !strings.Contains(help, part) {
+			t.Errorf("the manual lacks %q", part)
+		}
+	}
+}
+
+func TestForeground(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("FTPFS_PASSWORD", "hunter2")
+	m := newFakeMount()
+	close(m.end)
+	var got job
+	p := program{mount: func(_ context.Context, j job, _ *slog.Logger) (mounted, error) {
+		got = j
+		return m, nil
+	}}
+	dir := t.TempDir()
+	code, stdout, stderr := run(&p, "-f", "-o", "mode=port", "--user", "ann", "ftp://host/a", dir)
+	if code != 0 || stdout != "" || !strings.Contains(stderr, "mounted") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("%d, %q, %q", code, stdout, stderr)
+	}
+	if got.User != "ann" || got.Password != "hunter2" || got.MountPoint != dir || got.Target.String() != "ftp://ann@host/a" {
+		t.Errorf("%+v", got)
+	}
+	f, err := flagsOf(got.Settings)
+	if err != nil || f.mode.String() != "port" || !strings.HasPrefix(f.cacheDir, "/") {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+func TestCacheInsideMountPoint(t *testing.T) {
+	var p program
+	dir := t.TempDir()
+	code, _, stderr := run(&p, "--cache-dir", dir+"/cache", "ftp://host/", dir)
+	if want := "ftpfs: The cache directory " + dir + "/cache is inside the mount point: choose another one by --cache-dir.\n"; code != exitUsage || stderr != want {
+		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestSignalUnmounts(t *testing.T) {
+	m := newFakeMount()
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGTERM
+	if err := waitFor(m, signals, quiet()); err != nil || len(m.unmounts) != 1 {
+		t.Errorf("%v, unmounted %d times", err, len(m.unmounts))
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	m := newFakeMount()
+	signals := make(chan os.Signal, 1)
+	m.unmount = func(ctx context.Context) error {
+		signals <- syscall.SIGINT // while the upload goes on
+		<-ctx.Done()
+		close(m.end)
+		return errors.New("STOR /a: cut")
+	}
+	signals <- syscall.SIGINT
+	err := waitFor(m, signals, quiet())
+	if exitCode(err) != exitUnmount || err.Error() != "The mount ended with an error: STOR /a: cut." {
+		t.Error(err)
+	}
+}
+
+func TestMountEndsByItself(t *testing.T) {
+	m := newFakeMount()
+	m.err = io.ErrUnexpectedEOF
+	close(m.end)
+	err := waitFor(m, nil, quiet())
+	if exitCode(err) != exitUnmount || !errors.Is(err, io.ErrUnexpectedEOF) || len(m.unmounts) != 0 {
+		t.Error(err)
+	}
+}
+
+func TestSignalWhileMounting(t *testing.T) {
+	p := program{mount: func(ctx context.Context, _ job, _ *slog.Logger) (mounted, error) {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	err := p.serve(job{}, quiet(), func() error { t.Error("ready"); return nil })
+	if err != errInterrupted {
+		t.Error(err)
+	}
+}
+
+func TestNobodyWaitsForTheMount(t *testing.T) {
+	m := newFakeMount()
+	p := program{mount: func(context.Context, job, *slog.Logger) (mounted, error) { return m, nil }}
+	gone := errors.New("broken pipe")
+	if err := p.serve(job{}, quiet(), func() error { return gone }); err != gone || len(m.unmounts) != 1 {
+		t.Errorf("%v, unmounted %d times", err, len(m.unmounts))
+	}
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ftpfs/ftpclient"
+	"ftpfs/ftpfs"
+)
+
+// job is a mount to make: all that the daemon has to know.
+type job struct {
+	Target         target
+	User, Password string // "" = anonymous
+	MountPoint     string // absolute
+	Settings       []setting
+}
+
+// mounted is a mount that answers.
+type mounted interface {
+	Wait() error                   // until it is unmounted and all is put away
+	Unmount(context.Context) error // finishes uploads; at once when the context ends
+}
+
+type mountFunc func(context.Context, job, *slog.Logger) (mounted, error)
+
+// mountCommand makes the mount of one command line.
+func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagSet, address, dir string, stderr io.Writer) error {
+	t, err := parseURL(address)
+	if err != nil {
+		return err
+	}
+	h := thisHost()
+	if err := h.checkFuse(f.allowOther); err != nil {
+		return err
+	}
+	j := job{Target: t}
+	if j.MountPoint, err = h.checkMountPoint(dir); err != nil {
+		return err
+	}
+	if f.cacheDir, err = filepath.Abs(f.cacheDir); err != nil {
+		return fail(exitUsage, "The cache directory %s cannot be found: %w.", f.cacheDir, err)
+	}
+	if inside(f.cacheDir, j.MountPoint) {
+		return fail(exitUsage, "The cache directory %s is inside the mount point: choose another one by --cache-dir.", f.cacheDir)
+	}
+	// The daemon works in another directory and perhaps with another $HOME.
+	given.Set("cache-dir", f.cacheDir)
+	if j.User, j.Password, err = systemSources().credentials(t, f); err != nil {
+		return err
+	}
+	j.Target.User, j.Target.Password = j.User, ""
+	j.Settings = settings(given)
+	if !f.foreground && !f.debug {
+		return spawn(j)
+	}
+	level := slog.LevelInfo
+	if f.debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	return p.serve(j, log, func() error {
+		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint)
+		return nil
+	})
+}
+
+// inside tells whether name is dir or below it.
+func inside(name, dir string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// patience is how long a mount that has been told to end at once may take.
+const patience = 2 * time.Second
+
+// serve mounts, calls ready, and returns when the mount has ended. A first signal
+// unmounts and finishes uploads, a second one ends at once.
+func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
+	signals := endSignals()
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	var m mounted
+	var err error
+	mounting := make(chan struct{})
+	go func() {
+		m, err = p.mount(ctx, j, log)
+		close(mounting)
+	}()
+	select {
+	case <-mounting:
+	case <-signals:
+		cancel()
+		select {
+		case <-mounting:
+		case <-signals:
+			return errInterrupted
+		}
+		if err == nil {
+			m.Unmount(ctx)
+			m.Wait()
+		}
+		return errInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	if err := ready(); err != nil {
+		m.Unmount(ctx)
+		m.Wait()
+		return err
+	}
+	return waitFor(m, signals, log)
+}
+
+var errInterrupted = fail(exitUnmount, "Interrupted before the mount was made.")
+
+func waitFor(m mounted, signals <-chan os.Signal, log *slog.Logger) error {
+	done := make(chan error, 1)
+	go func() { done <- m.Wait() }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	select {
+	case err := <-done:
+		return ended(err)
+	case <-signals:
+	}
+	log.Info("unmounting when uploads are finished and no program uses the mount; a second signal ends at once")
+	unmounted := make(chan error, 1)
+	go func() {
+		err := m.Unmount(ctx)
+		<-done
+		unmounted <- err
+	}()
+	select {
+	case err := <-unmounted:
+		return ended(err)
+	case <-signals:
+	}
+	cancel()
+	select {
+	case err := <-unmounted:
+		return ended(err)
+	case <-time.After(patience):
+		return fail(exitUnmount, "The mount was left at once: what had not been uploaded is lost.")
+	}
+}
+
+func ended(err error) error {
+	if err != nil {
+		return fail(exitUnmount, "The mount ended with an error: %w.", err)
+	}
+	return nil
+}
+
+// ftpMount is a mount with its client.
+type ftpMount struct {
+	*ftpfs.FS
+	client *ftpclient.Client
+}
+
+func (m *ftpMount) Wait() error {
+	err := m.FS.Wait()
+	m.client.Close()
+	return err
+}
+
+// mountServer is the mountFunc of the program.
+func mountServer(ctx context.Context, j job, log *slog.Logger) (mounted, error) {
+	var trace func(ftpclient.TraceLine)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		trace = func(l ftpclient.TraceLine) {
+			log.Debug("ftp", "conn", l.Conn, "line", conversation(l))
+		}
+	}
+	m, err := openMount(ctx, j, log, trace)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// conversation writes a line of a control connection with the direction it went.
+func conversation(l ftpclient.TraceLine) string {
+	if l.Sent {
+		return "> " + l.Line
+	}
+	return "< " + l.Line
+}
+
+// openMount connects to the server and mounts it.
+func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclient.TraceLine)) (*ftpMount, error) {
+	f, err := flagsOf(j.Settings)
+	if err != nil {
+		return nil, err
+	}
+	client, err := ftpclient.New(ftpclient.Config{
+		Addr:          j.Target.addr(),
+		User:          j.User,
+		Password:      j.Password,
+		Mode:          f.mode,
+		ActivePorts:   f.activePorts,
+		ActiveAddress: f.activeAddress,
+		PasvAddress:   f.pasvAddress,
+		Connections:   f.connections,
+		Timeout:       f.timeout,
+		Logger:        log,
+		Trace:         trace,
+	})
+	if err != nil {
+		return nil, fail(exitUsage, "This cannot be mounted: %w.", err)
+	}
+	if err := client.Connect(ctx); err != nil {
+		client.Close()
+		return nil, explainConnect(err, j, f)
+	}
+	root := j.Target.root(client.Root())
+	fs, err := ftpfs.Mount(client, j.MountPoint, ftpfs.Options{
+		Root:               root,
+		DirTTL:             f.dirCacheTTL,
+		DirEntries:         f.dirCacheEntries,
+		CacheDir:           f.cacheDir,
+		CacheBytes:         f.cacheSize,
+		ReadOnly:           f.readOnly,
+		UID:                f.uid,
+		GID:                f.gid,
+		Umask:              f.umask,
+		AllowOther:         f.allowOther,
+		DefaultPermissions: f.defaultPermissions,
+		FSName:             j.Target.String(),
+		ExactTimes:         f.exactTimes,
+		Logger:             log,
+		TraceFUSE:          f.debug,
+	})
+	if err != nil {
+		client.Close()
+		return nil, explainMount(err, j, root)
+	}
+	return &ftpMount{fs, client}, nil
+}
+
+// flagsOf is the reverse of settings.
+func flagsOf(all []setting) (*flags, error) {
+	var f flags
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.registerSettings(set)
+	for _, s := range all {
+		if err := set.Set(s.Name, s.Value); err != nil {
+			return nil, fail(exitUsage, "The option %s=%s is wrong: %w.", s.Name, s.Value, cause(err))
+		}
+	}
+	return &f, nil
+}

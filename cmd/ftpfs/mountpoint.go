@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ftpfs/ftpfs"
+)
+
+// host is what a mount needs of this machine.
+type host struct {
+	uid       int
+	lookPath  func(string) (string, error)
+	device    string // /dev/fuse
+	mountInfo string // /proc/self/mountinfo
+	fuseConf  string // /etc/fuse.conf
+	stat      func(string) (fs.FileInfo, error)
+	access    func(path string, mode uint32) error // access(2)
+	detach    func(dir string) error               // takes a mount out of the tree
+}
+
+func thisHost() host {
+	return host{
+		uid:       os.Getuid(),
+		lookPath:  exec.LookPath,
+		device:    "/dev/fuse",
+		mountInfo: "/proc/self/mountinfo",
+		fuseConf:  "/etc/fuse.conf",
+		stat:      os.Stat,
+		access:    unix.Access,
+		detach:    ftpfs.UnmountLazy,
+	}
+}
+
+// checkFuse makes sure that FUSE is there.
+func (h host) checkFuse(allowOther bool) error {
+	if _, err := h.lookPath("fusermount3"); err != nil {
+		return fail(exitMountPoint, "The program fusermount3 is missing: install the package fuse3 (apt install fuse3, dnf install fuse3 or apk add fuse3).")
+	}
+	if _, err := h.stat(h.device); err != nil {
+		return fail(exitMountPoint, "There is no %s: load the module by modprobe fuse, or start the container with --device /dev/fuse --cap-add SYS_ADMIN.", h.device)
+	}
+	if h.uid != 0 && h.access(h.device, unix.R_OK|unix.W_OK) != nil {
+		return fail(exitMountPoint, "You may not open %s: let root run chmod 666 %s.", h.device, h.device)
+	}
+	if allowOther && h.uid != 0 && !h.userAllowOther() {
+		return fail(exitMountPoint, "Only root may use --allow-other here: add the line user_allow_other to %s, or leave the flag out.", h.fuseConf)
+	}
+	return nil
+}
+
+func (h host) userAllowOther() bool {
+	data, err := os.ReadFile(h.fuseConf)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if strings.TrimSpace(line) == "user_allow_other" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkMountPoint returns the real path of dir if it can be mounted on. A mount whose
+// process has died is detached first.
+func (h host) checkMountPoint(dir string) (string, error) {
+	name, err := absolute(dir)
+	if err != nil {
+		return "", fail(exitMountPoint, "The mount point %s cannot be found: %w.", dir, err)
+	}
+	info, err := h.stat(name)
+	if errors.Is(err, unix.ENOTCONN) {
+		if err := h.detach(name); err != nil {
+			return "", fail(exitMountPoint, "A mount whose process has died is still on %s and cannot be removed: %w. Try: fusermount3 -uz %s", dir, err, dir)
+		}
+		info, err = h.stat(name)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fail(exitMountPoint, "The mount point %s does not exist: create it by mkdir %s.", dir, dir)
+	case err != nil:
+		return "", fail(exitMountPoint, "The mount point %s cannot be used: %w.", dir, err)
+	case !info.IsDir():
+		return "", fail(exitMountPoint, "The mount point %s is not a directory: name one.", dir)
+	}
+	if name, err = filepath.EvalSymlinks(name); err != nil {
+		return "", fail(exitMountPoint, "The mount point %s cannot be used: %w.", dir, err)
+	}
+	if source, ok := h.mounted(name); ok {
+		return "", fail(exitMountPoint, "%s is already mounted on %s: unmount it by ftpfs umount %s, or choose another directory.", source, dir, dir)
+	}
+	if h.uid != 0 && h.access(name, unix.W_OK) != nil {
+		return "", fail(exitMountPoint, "You may not mount on %s, since you may not write there: choose a directory of your own.", dir)
+	}
+	return name, nil
+}
+
+// absolute resolves all but the last element, which may be a dead mount.
+func absolute(dir string) (string, error) {
+	name, err := filepath.Abs(dir)
+	if err != nil || name == "/" {
+		return name, err
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return name, nil // stat tells more about it
+	}
+	return filepath.Join(parent, filepath.Base(name)), nil
+}
+
+// mounted tells whether a FUSE file system is mounted on name, and its source.
+func (h host) mounted(name string) (source string, ok bool) {
+	file, err := os.Open(h.mountInfo)
+	if err != nil {
+		return "", false
+	}
+	defer file.Close()
+	for s := bufio.NewScanner(file); s.Scan(); {
+		// 36 35 98:0 /root /mount/point options... - type source options
+		before, after, _ := strings.Cut(s.Text(), " - ")
+		left, right := strings.Fields(before), strings.Fields(after)
+		if len(left) < 5 || len(right) < 2 || unescapeMount(left[4]) != name {
+			continue
+		}
+		if source, ok = unescapeMount(right[1]), strings.HasPrefix(right[0], "fuse"); ok {
+			return source, true
+		}
+	}
+	return "", false
+}
+
+// unescapeMount decodes the \040 of the mount table.
+func unescapeMount(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"ftpfs/ftpfs"
+)
+
+func umountCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "umount [--force] MOUNTPOINT",
+		Short: "Unmount",
+		Long: `Unmounts what ftpfs has mounted. While a program uses the mount this fails; with
+--force the mount is taken out of the tree at once and ends when the last program
+closes its files.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fail(exitUsage, "ftpfs umount needs one mount point, as in: ftpfs umount /mnt.")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			return thisHost().unmount(args[0], force, ftpfs.Unmount)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also while programs use the mount, or when it is dead")
+	return cmd
+}
+
+// unmount ends the mount on dir by unmount, and with force, if that fails, lazily.
+func (h host) unmount(dir string, force bool, unmount func(string) error) error {
+	name, err := absolute(dir)
+	if err != nil {
+		return fail(exitUnmount, "%s cannot be found: %w.", dir, err)
+	}
+	if _, ok := h.mounted(name); !ok {
+		return fail(exitUnmount, "Nothing is mounted by ftpfs on %s: mount lists what is mounted.", dir)
+	}
+	err = unmount(name)
+	if err == nil {
+		return nil
+	}
+	if !force {
+		return fail(exitUnmount, "%s cannot be unmounted: %w. End the programs that use it (fuser -vm %s lists them), or use --force.", dir, err, dir)
+	}
+	if err := h.detach(name); err != nil {
+		return fail(exitUnmount, "%s cannot be unmounted: %w.", dir, err)
+	}
+	return nil
+}
