@@ -67,14 +67,18 @@ func (c *conn) sendPort(m Mode, port command, t transfer) error {
 
 // sendPortApart waits until the server has accepted the address, since some would use
 // an older one or none. pyftpdlib connects before it replies and mixes up the order of
-// replies if the transfer command comes meanwhile; its connection is returned.
+// replies if the transfer command comes meanwhile; its connection is returned. Now and
+// then it forgets to connect, thus the short timeout.
 func (c *conn) sendPortApart(m Mode, port command, t transfer, l *net.TCPListener) (net.Conn, error) {
-	replies, err := c.exchange(port)
-	if err != nil {
+	if err := c.send(port); err != nil {
 		return nil, err
 	}
-	if !replies[0].ok() {
-		return nil, &dataError{m, refusal(port.verb, "", replies[0])}
+	r, ce := c.receiveWithin(min(c.client.cfg.Timeout, detectTimeout))
+	if ce != nil {
+		return nil, unchanged(ce)
+	}
+	if !r.ok() {
+		return nil, &dataError{m, refusal(port.verb, "", r)}
 	}
 	l.SetDeadline(time.Now().Add(earlyAccept))
 	early, err := c.acceptFrom(l)

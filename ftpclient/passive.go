@@ -26,7 +26,7 @@ func (c *conn) askPassive(m Mode) (addr string, err error) {
 	}
 	replies, err := c.exchange(passiveCommand(m))
 	if err != nil {
-		return "", err
+		return "", unchanged(err)
 	}
 	return c.passiveAddr(m, replies[0])
 }
@@ -38,11 +38,13 @@ func (c *conn) passiveAddr(m Mode, r reply) (string, error) {
 	switch {
 	case r.refused():
 		return "", &dataError{m, refusal(passiveCommand(m).verb, "", r)}
-	case m == ModeEPSV && r.code == 229:
+	case m == ModeEPSV && r.code != 229, m == ModePASV && r.code != 227:
+		return "", c.surprised(r)
+	case m == ModeEPSV:
 		var port uint16
 		port, ok = parseEPSV(r.text())
 		told = netip.AddrPortFrom(netip.Addr{}, port)
-	case m == ModePASV && r.code == 227:
+	default:
 		told, ok = parsePASV(r.text())
 	}
 	if !ok {

@@ -36,6 +36,9 @@ func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64)
 	if err := checkPath("RETR", path); err != nil {
 		return nil, err
 	}
+	if offset < 0 {
+		return nil, &Error{Command: "REST", Path: path, Text: fmt.Sprintf("illegal offset %d", offset)}
+	}
 	r := &Reader{client: cl, path: path, left: -1, closed: make(chan struct{})}
 	if size >= 0 {
 		r.left = max(0, size-offset)
