@@ -1,0 +1,72 @@
+package ftpfs
+
+import (
+	"io/fs"
+	"os"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/ftpclient"
+)
+
+// attr turns what is known of a node into what the kernel is told, valid for
+// the given time.
+func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
+	mtime := e.ModTime
+	if mtime.IsZero() {
+		mtime = time.Unix(0, 0) // unknown; a zero time would be sent as the year 1754
+	}
+	size := uint64(max(e.Size, 0))
+	if n.isDir {
+		size = 0
+	}
+	return fuse.Attr{
+		Valid:     max(valid, 0),
+		Inode:     n.ino,
+		Size:      size,
+		Blocks:    (size + 511) / 512,
+		Atime:     mtime,
+		Mtime:     mtime,
+		Ctime:     mtime,
+		Mode:      f.mode(e),
+		Nlink:     1, // for directories: "not counted", which find(1) understands
+		Uid:       f.opts.UID,
+		Gid:       f.opts.GID,
+		BlockSize: 128 << 10,
+	}
+}
+
+// mode gives type and permissions. Where the server does not tell them, files
+// are readable by all and writable by their owner.
+func (f *FS) mode(e ftpclient.Entry) os.FileMode {
+	var mode fs.FileMode
+	switch {
+	case e.HasMode:
+		mode = e.Mode & (fs.ModePerm | fs.ModeSticky)
+	case e.Type == ftpclient.TypeDir:
+		mode = 0o755
+	default:
+		mode = 0o644
+	}
+	mode &^= f.opts.Umask & fs.ModePerm
+	switch e.Type {
+	case ftpclient.TypeDir:
+		mode |= fs.ModeDir
+	case ftpclient.TypeLink:
+		mode = fs.ModeSymlink | 0o777
+	}
+	return mode
+}
+
+// direntType is the type shown by readdir. What is neither file, directory
+// nor link is shown as a file: nothing on a server is a device of ours.
+func direntType(e ftpclient.Entry) fuse.DirentType {
+	switch e.Type {
+	case ftpclient.TypeDir:
+		return fuse.DT_Dir
+	case ftpclient.TypeLink:
+		return fuse.DT_Link
+	}
+	return fuse.DT_File
+}

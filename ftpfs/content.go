@@ -1,0 +1,375 @@
+package ftpfs
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"sync"
+	"syscall"
+	"time"
+
+	"ftpfs/cache"
+	"ftpfs/ftpclient"
+)
+
+// A content is the bytes of one file while somebody has it open or it waits
+// for its upload, shared by all handles of a node. Reads bring what is absent
+// from the server; writes stay here until commit (upload.go) publishes them.
+type content struct {
+	file    *cache.File
+	streams *streams
+
+	// upload is held by whoever publishes, renames or resizes the file. It
+	// may be held across the network, and a waiter may leave.
+	upload chan struct{}
+
+	mu      sync.Mutex
+	users   int             // open handles
+	writers int             // those of them that may write
+	base    ftpclient.Entry // the version on the server that the bytes build upon
+	prior   ftpclient.Entry // what base was before our own last change
+	fresh   bool            // the server has no such file yet
+	stale   bool            // the server has another version: what is absent here is lost
+	hidden  string          // the server's name of a file that was unlinked while open
+	mtime   time.Time       // of the last local write, or as set since
+	mode    fs.FileMode     // as set since, when modeSet
+	modeSet bool
+	failed  error // why the last upload did not succeed
+}
+
+// version is the cache's key of what a listing showed.
+func version(e ftpclient.Entry) cache.Version {
+	return cache.Version{Size: e.Size, ModTime: e.ModTime}
+}
+
+// sameVersion tells whether two views of a file show the same state of it.
+func sameVersion(a, b ftpclient.Entry) bool {
+	return a.Size == b.Size && a.ModTime.Equal(b.ModTime)
+}
+
+// lock takes the upload lock.
+func (c *content) lock(ctx context.Context) error {
+	select {
+	case c.upload <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *content) unlock() { <-c.upload }
+
+// local tells whether the content knows more than the server.
+func (c *content) local() bool {
+	_, dirty := c.file.Dirty()
+	return dirty
+}
+
+// overlay shows the local state over what the server's listing says.
+func (c *content) overlay(e ftpclient.Entry) ftpclient.Entry {
+	if !c.local() {
+		return e
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.Type = ftpclient.TypeFile
+	e.Size = c.file.Size()
+	e.ModTime, e.Precision = c.mtime, time.Nanosecond
+	if c.modeSet {
+		e.Mode, e.HasMode = c.mode, true
+	}
+	return e
+}
+
+// notice is told what a listing shows now. A version that is neither ours nor
+// the one before our own last change makes a clean content stale.
+func (c *content) notice(e ftpclient.Entry) {
+	if c.local() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !sameVersion(c.base, e) && !sameVersion(c.prior, e) {
+		c.stale = true
+	}
+}
+
+// serves tells whether c is what somebody should get who opens the file
+// while a listing shows e.
+func (c *content) serves(e ftpclient.Entry) bool {
+	if c.local() {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.stale && sameVersion(c.base, e)
+}
+
+// read reads like io.ReaderAt. It blocks while bytes come from the server.
+func (c *content) read(ctx context.Context, p []byte, off int64) (int, error) {
+	n, err := c.streams.read(ctx, p, off)
+	if err == io.EOF {
+		err = nil // the kernel takes a short read for the end
+	}
+	return n, err
+}
+
+// write stores p at off, at the end for appending handles. It never blocks for
+// the network.
+func (c *content) write(p []byte, off int64, appending bool) (int, error) {
+	if appending {
+		// The kernel's idea of the end may be older than ours.
+		off = max(off, c.file.Size())
+	}
+	n, err := c.file.WriteAt(p, off)
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+// truncate sets the size. Bytes that were cut off are never fetched.
+func (c *content) truncate(size int64) error {
+	if err := c.file.Truncate(size); err != nil {
+		return err
+	}
+	c.touch()
+	return nil
+}
+
+// touch is called with each local change of the bytes.
+func (c *content) touch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mtime = time.Now().UTC()
+}
+
+// setTime and setMode are for contents that are not uploaded yet: commit
+// brings them to the server with the bytes.
+func (c *content) setTime(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mtime = t.UTC()
+}
+
+func (c *content) setMode(mode fs.FileMode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mode, c.modeSet = mode, true
+}
+
+// contents makes and keeps the contents of nodes.
+type contents struct {
+	client *ftpclient.Client
+	tree   *tree
+	nodes  *nodes
+	files  *cache.Files
+	base   context.Context // ends with the mount
+}
+
+// open returns the content of n for one more user, whose bytes are those of e
+// where the server has them. It blocks for the local disk only.
+func (cs *contents) open(n *node, e ftpclient.Entry, writing bool) (*content, error) {
+	return cs.share(n, writing, func(c *content) bool { return c.serves(e) },
+		func(path string) (*content, error) {
+			file, err := cs.files.Open(path, version(e))
+			if err != nil {
+				return nil, err
+			}
+			return cs.make(n, file, e, false), nil
+		})
+}
+
+// create returns an empty content for n, which the server does not have.
+func (cs *contents) create(n *node, mode fs.FileMode) (*content, error) {
+	return cs.share(n, true, func(*content) bool { return false },
+		func(path string) (*content, error) {
+			file, err := cs.files.Create(path)
+			if err != nil {
+				return nil, err
+			}
+			c := cs.make(n, file, ftpclient.Entry{}, true)
+			c.mtime = time.Now().UTC()
+			if unusual(mode) {
+				c.mode, c.modeSet = mode.Perm(), true
+			}
+			return c, nil
+		})
+}
+
+// unusual tells whether a new file's mode is worth a command: the server's
+// own default serves ordinary files, and may be tighter on purpose.
+func unusual(mode fs.FileMode) bool {
+	switch mode.Perm() {
+	case 0o644, 0o664, 0o666:
+		return false
+	}
+	return true
+}
+
+func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh func(path string) (*content, error)) (*content, error) {
+	n.opening.Lock()
+	defer n.opening.Unlock()
+	cs.nodes.mu.Lock()
+	c := n.content
+	path, ok := n.path()
+	cs.nodes.mu.Unlock()
+	if c == nil || !fits(c) {
+		if !ok {
+			return nil, syscall.ENOENT
+		}
+		var err error
+		if c, err = fresh(path); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	c.users++
+	if writing {
+		c.writers++
+	}
+	c.mu.Unlock()
+	cs.nodes.mu.Lock()
+	n.content = c
+	n.pins++
+	cs.nodes.mu.Unlock()
+	return c, nil
+}
+
+func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
+	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
+	open := func(ctx context.Context, off, size int64) (io.ReadCloser, error) {
+		path, err := cs.remote(n, c)
+		if err != nil {
+			return nil, err
+		}
+		r, err := cs.client.Retrieve(ctx, path, off, size)
+		if err != nil {
+			return nil, cs.tree.explainFile(ctx, path, err)
+		}
+		return r, nil
+	}
+	c.streams = newStreams(cs.base, file, base.Size, open, cs.yield)
+	return c
+}
+
+// yield tells whether a stream should give its connection to somebody who
+// waits for one: a paused stream always, a running one only when there is no
+// other connection at all.
+func (cs *contents) yield(running bool) bool {
+	return cs.client.Contended() && (!running || cs.client.Stats().Limit == 1)
+}
+
+// remote gives the server's path of the bytes that c builds upon.
+func (cs *contents) remote(n *node, c *content) (string, error) {
+	path, named := cs.nodes.path(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.fresh, c.stale:
+		return "", syscall.ESTALE
+	case c.hidden != "":
+		return c.hidden, nil
+	case !named:
+		return "", syscall.ESTALE
+	}
+	return below(cs.tree.root, path), nil
+}
+
+// release gives up one user's share. The last one closes the content, unless
+// bytes wait for their upload. It returns whether that is so.
+func (cs *contents) release(ctx context.Context, n *node, c *content, writing bool) (pending bool) {
+	defer cs.nodes.unpin(n)
+	n.opening.Lock()
+	c.mu.Lock()
+	c.users--
+	if writing {
+		c.writers--
+	}
+	last, hidden := c.users == 0, c.hidden
+	c.mu.Unlock()
+	if last {
+		cs.nodes.mu.Lock()
+		if n.content == c {
+			if pending = !n.gone && c.local(); !pending {
+				n.content = nil
+			}
+		}
+		cs.nodes.mu.Unlock()
+	}
+	n.opening.Unlock()
+	if !last || pending {
+		return pending
+	}
+	c.close()
+	if hidden != "" {
+		if err := cs.client.Delete(ctx, hidden); err != nil {
+			cs.tree.log.Warn("an unlinked file could not be deleted after its last close", "left as", hidden, "error", err)
+		}
+	}
+	return false
+}
+
+func (c *content) close() {
+	c.streams.Close()
+	c.file.Close()
+}
+
+// isFresh tells whether the server has never had the file.
+func (c *content) isFresh() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fresh
+}
+
+// writing tells whether somebody has the file open for writing.
+func (c *content) writing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writers > 0
+}
+
+// failure is why the last upload did not succeed.
+func (c *content) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// needed tells whether somebody has the file open who may want bytes that
+// only the server has.
+func (c *content) needed() bool {
+	c.mu.Lock()
+	users := c.users
+	c.mu.Unlock()
+	start, end := c.file.Missing(0, c.file.Size())
+	return users > 0 && start < end
+}
+
+// hide is told under which name the server has the file since it was unlinked.
+func (c *content) hide(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hidden = path
+}
+
+// lose is told that the server does not have this version any more.
+func (c *content) lose() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stale = true
+}
+
+// rebase is told that the version on the server got other attributes while
+// its bytes stayed the same.
+func (c *content) rebase(old, e ftpclient.Entry) {
+	c.mu.Lock()
+	same := sameVersion(c.base, old)
+	if same {
+		c.base, c.prior = e, c.base
+	}
+	c.mu.Unlock()
+	if gen, dirty := c.file.Dirty(); same && !dirty {
+		c.file.Clean(gen, version(e))
+	}
+}

@@ -1,0 +1,423 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/cache"
+	"ftpfs/ftpclient"
+)
+
+// negativeValid is how long the kernel may believe that a name is missing
+// without asking again, when the listing has longer to live.
+const negativeValid = 5 * time.Second
+
+// lookup answers from memory where that knows, else asks the server.
+func (s *server) lookup(dir *node, r *fuse.LookupRequest) {
+	if len(r.Name) > maxName {
+		r.RespondError(syscall.ENAMETOOLONG)
+		return
+	}
+	if isTemp(r.Name) {
+		r.RespondError(syscall.ENOENT)
+		return
+	}
+	path, named := s.fs.nodes.path(dir)
+	if !named {
+		r.RespondError(syscall.ENOENT)
+		return
+	}
+	if e, ok := s.fs.localChild(dir, r.Name); ok {
+		s.found(dir, r, cache.Found[ftpclient.Entry]{Entry: e, Exists: true, Expires: time.Now().Add(s.fs.opts.DirTTL)})
+		return
+	}
+	if found, ok := s.fs.tree.cached(below(s.fs.tree.root, path), r.Name); ok {
+		s.found(dir, r, found)
+		return
+	}
+	s.ask(r, func(ctx context.Context) error {
+		found, err := s.fs.tree.lookup(ctx, below(s.fs.tree.root, path), r.Name, 0)
+		if err != nil {
+			return err
+		}
+		s.found(dir, r, found)
+		return nil
+	})
+}
+
+func (s *server) found(dir *node, r *fuse.LookupRequest, found cache.Found[ftpclient.Entry]) {
+	left := time.Until(found.Expires)
+	if !found.Exists {
+		// Node 0 is a negative entry, which the kernel may remember.
+		r.Respond(&fuse.LookupResponse{EntryValid: max(0, min(left, negativeValid))})
+		return
+	}
+	found.Entry.Name = r.Name
+	n, e := s.fs.enter(dir, found.Entry)
+	r.Respond(s.fs.entered(n, e, left))
+}
+
+// entered describes a node that the kernel gets to know.
+func (f *FS) entered(n *node, e ftpclient.Entry, valid time.Duration) *fuse.LookupResponse {
+	valid = max(0, min(valid, f.opts.DirTTL))
+	return &fuse.LookupResponse{
+		Node:       fuse.NodeID(n.id),
+		Generation: 1,
+		EntryValid: valid,
+		Attr:       f.attr(n, e, valid),
+	}
+}
+
+// enter finds or makes the node of an entry, for one more lookup of the
+// kernel's, and returns the entry as it is with local changes.
+func (f *FS) enter(dir *node, e ftpclient.Entry) (*node, ftpclient.Entry) {
+	n := f.nodes.enter(dir, e)
+	if c := f.nodes.contentOf(n); c != nil {
+		e = c.overlay(e)
+		c.notice(e)
+	}
+	return n, e
+}
+
+// localChild returns the entry of a file that is newer here than on the server.
+func (f *FS) localChild(dir *node, name string) (ftpclient.Entry, bool) {
+	n := f.nodes.known(dir, name)
+	if n == nil {
+		return ftpclient.Entry{}, false
+	}
+	c := f.nodes.contentOf(n)
+	if c == nil || !c.local() {
+		return ftpclient.Entry{}, false
+	}
+	return c.overlay(f.nodes.entryOf(n)), true
+}
+
+// openDir takes the listing as it is now for a walk.
+func (s *server) openDir(n *node, r *fuse.OpenRequest) {
+	path, named := s.fs.nodes.path(n)
+	if !named {
+		r.RespondError(syscall.ENOENT)
+		return
+	}
+	opened := func(listing cache.Listing[ftpclient.Entry]) {
+		h := &handle{node: n, dir: &dirHandle{data: s.fs.dirents(n, listing)}}
+		r.Respond(&fuse.OpenResponse{Handle: s.fs.handles.add(h)})
+	}
+	if listing, ok := s.fs.tree.dirs.Snapshot(below(s.fs.tree.root, path)); ok {
+		opened(listing)
+		return
+	}
+	s.ask(r, func(ctx context.Context) error {
+		listing, err := s.fs.tree.list(ctx, below(s.fs.tree.root, path), 0)
+		if err != nil {
+			return err
+		}
+		opened(listing)
+		return nil
+	})
+}
+
+// dirents encodes a listing with what is only here so far.
+func (f *FS) dirents(dir *node, listing cache.Listing[ftpclient.Entry]) []byte {
+	fresh := f.freshChildren(dir)
+	f.nodes.mu.Lock()
+	defer f.nodes.mu.Unlock()
+	parent := dir
+	if dir.parent != nil {
+		parent = dir.parent
+	}
+	data := fuse.AppendDirent(nil, fuse.Dirent{Inode: dir.ino, Type: fuse.DT_Dir, Name: "."})
+	data = fuse.AppendDirent(data, fuse.Dirent{Inode: parent.ino, Type: fuse.DT_Dir, Name: ".."})
+	for _, e := range listing.Entries {
+		delete(fresh, e.Name)
+		data = fuse.AppendDirent(data, fuse.Dirent{Inode: f.nodes.inode(dir, e.Name), Type: direntType(e.Entry), Name: e.Name})
+	}
+	for name, ino := range fresh {
+		data = fuse.AppendDirent(data, fuse.Dirent{Inode: ino, Type: fuse.DT_File, Name: name})
+	}
+	return data
+}
+
+// freshChildren are the files of dir that the server does not have yet.
+func (f *FS) freshChildren(dir *node) map[string]uint64 {
+	type child struct {
+		name string
+		ino  uint64
+		c    *content
+	}
+	var children []child
+	f.nodes.mu.Lock()
+	for name, n := range dir.children {
+		if n.content != nil {
+			children = append(children, child{name, n.ino, n.content})
+		}
+	}
+	f.nodes.mu.Unlock()
+	fresh := make(map[string]uint64)
+	for _, ch := range children {
+		if ch.c.isFresh() {
+			fresh[ch.name] = ch.ino
+		}
+	}
+	return fresh
+}
+
+// readDir gives the next part of the listing. Reading from the start again is
+// a rewind, which sees the directory as it is then.
+func (s *server) readDir(n *node, r *fuse.ReadRequest) {
+	h := s.fs.handles.get(r.Handle)
+	if h == nil || h.dir == nil {
+		r.RespondError(syscall.EBADF)
+		return
+	}
+	d := h.dir
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.Offset == 0 && d.read {
+		if path, named := s.fs.nodes.path(n); named {
+			if listing, ok := s.fs.tree.dirs.Snapshot(below(s.fs.tree.root, path)); ok {
+				d.data = s.fs.dirents(n, listing)
+			}
+		}
+	}
+	d.read = true
+	part := d.data[min(r.Offset, int64(len(d.data))):]
+	r.Respond(&fuse.ReadResponse{Data: part[:min(r.Size, len(part))]})
+}
+
+// makeDir makes a directory on the server.
+func (s *server) makeDir(dir *node, r *fuse.MkdirRequest) {
+	name, mode := r.Name, r.Mode&^r.Umask
+	if err := checkName(name); err != nil {
+		r.RespondError(err)
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		path, named := s.fs.nodes.path(dir)
+		if !named {
+			return nil, syscall.ENOENT
+		}
+		path = join(below(s.fs.tree.root, path), name)
+		e, err := s.fs.tree.makeDir(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if unusualDir(mode) && s.fs.client.Chmod(ctx, path, mode.Perm()) == nil {
+			e.Mode, e.HasMode = mode.Perm(), true
+			s.fs.tree.put(path, e)
+		}
+		n, e := s.fs.enter(dir, e)
+		return func() {
+			r.Respond(&fuse.MkdirResponse{LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL)})
+		}, nil
+	}, func() { s.fs.notifier.entry(dir, name) })
+}
+
+// unusualDir is to directories what unusual is to files.
+func unusualDir(mode fs.FileMode) bool {
+	switch mode.Perm() {
+	case 0o755, 0o775, 0o777:
+		return false
+	}
+	return true
+}
+
+// remove is unlink(2) and rmdir(2).
+func (s *server) remove(dir *node, r *fuse.RemoveRequest) {
+	name, isDir := r.Name, r.Dir
+	if err := checkName(name); err != nil {
+		r.RespondError(err)
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		return r.Respond, s.fs.remove(ctx, dir, name, isDir)
+	}, func() { s.fs.notifier.entry(dir, name) })
+}
+
+func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) error {
+	path, named := f.nodes.path(dir)
+	if !named {
+		return syscall.ENOENT
+	}
+	path = join(below(f.tree.root, path), name)
+	c, done, err := f.hold(ctx, f.nodes.known(dir, name))
+	if err != nil {
+		return err
+	}
+	defer done()
+	switch {
+	case c != nil && c.isFresh():
+		// The server never saw it.
+	case c != nil && c.needed():
+		hidden := tempPath(path)
+		if err := f.client.Rename(ctx, path, hidden); err != nil {
+			return f.tree.explainRemove(ctx, path, false, err)
+		}
+		c.hide(hidden)
+		f.tree.removed(path, false)
+	default:
+		if err := f.tree.remove(ctx, path, isDir); err != nil {
+			return err
+		}
+	}
+	f.nodes.removed(dir, name)
+	f.files.Forget(path)
+	return nil
+}
+
+// hold takes the upload lock of n's content, if n has one, so that no upload
+// is under way while its name changes. done gives it back.
+func (f *FS) hold(ctx context.Context, n *node) (c *content, done func(), err error) {
+	if n == nil {
+		return nil, func() {}, nil
+	}
+	f.nodes.pin(n)
+	c = f.nodes.contentOf(n)
+	if c == nil {
+		return nil, func() { f.nodes.unpin(n) }, nil
+	}
+	if err := c.lock(ctx); err != nil {
+		f.nodes.unpin(n)
+		return nil, nil, err
+	}
+	return c, func() {
+		c.unlock()
+		f.nodes.unpin(n)
+	}, nil
+}
+
+// rename is rename(2): over whatever is there.
+func (s *server) rename(dir *node, r *fuse.RenameRequest) {
+	s.move(r, dir, r.OldName, uint64(r.NewDir), r.NewName, false, r.Respond)
+}
+
+// rename2 is renameat2(2) with flags.
+func (s *server) rename2(dir *node, r *fuse.UnrecognizedRequest) {
+	newDir, flags, oldName, newName, ok := parseRename2(r)
+	switch {
+	case !ok:
+		r.RespondError(syscall.ENOSYS)
+	case flags&^renameNoReplace != 0:
+		r.RespondError(syscall.EINVAL)
+	default:
+		// An answer without a body is the same for every request.
+		answer := &fuse.RenameRequest{Header: r.Header}
+		s.move(r, dir, oldName, newDir, newName, flags == renameNoReplace, answer.Respond)
+	}
+}
+
+func (s *server) move(r fuse.Request, dir *node, oldName string, newID uint64, newName string, keep bool, answer func()) {
+	newDir := s.fs.nodes.get(newID)
+	if newDir == nil {
+		r.RespondError(syscall.ESTALE)
+		return
+	}
+	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
+		r.RespondError(errno(err))
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		return answer, s.fs.rename(ctx, dir, oldName, newDir, newName, keep)
+	}, func() {
+		s.fs.notifier.entry(dir, oldName)
+		s.fs.notifier.entry(newDir, newName)
+	})
+}
+
+func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node, newName string, keep bool) error {
+	// One at a time: a rename holds the uploads of two files.
+	select {
+	case f.renaming <- struct{}{}:
+		defer func() { <-f.renaming }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	fromDir, named := f.nodes.path(dir)
+	toDir, newNamed := f.nodes.path(newDir)
+	if !named || !newNamed {
+		return syscall.ENOENT
+	}
+	fromDir, toDir = below(f.tree.root, fromDir), below(f.tree.root, toDir)
+	from, to := join(fromDir, oldName), join(toDir, newName)
+	if from == to {
+		return nil
+	}
+	if keep {
+		if _, local := f.localChild(newDir, newName); local {
+			return syscall.EEXIST
+		}
+		target, err := f.tree.lookup(ctx, toDir, newName, freshEnough)
+		if err != nil {
+			return err
+		}
+		if target.Exists {
+			return syscall.EEXIST
+		}
+	}
+	source := f.nodes.known(dir, oldName)
+	c, done, err := f.hold(ctx, source)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c != nil && c.local() {
+		// What is renamed is what was written, not what the server has.
+		if err := f.uploads.commitLocked(ctx, source, c); err != nil {
+			return err
+		}
+	}
+	replaced, doneReplaced, err := f.hold(ctx, f.nodes.known(newDir, newName))
+	if err != nil {
+		return err
+	}
+	defer doneReplaced()
+	moved, err := f.tree.lookup(ctx, fromDir, oldName, 0)
+	if err != nil {
+		return err
+	}
+	if !moved.Exists {
+		return syscall.ENOENT
+	}
+	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
+		return err
+	}
+	if replaced != nil {
+		replaced.lose()
+	}
+	f.nodes.move(dir, oldName, newDir, newName)
+	if moved.Entry.Type == ftpclient.TypeDir {
+		f.files.RenameTree(from, to)
+	} else {
+		f.files.Rename(from, to)
+	}
+	return nil
+}
+
+// readLink tells where a symbolic link leads, in the server's words.
+func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
+	if e := s.fs.nodes.entryOf(n); e.Target != "" {
+		r.Respond(e.Target)
+		return
+	}
+	s.ask(r, func(ctx context.Context) error {
+		path, named := s.fs.nodes.path(n)
+		if !named {
+			return syscall.ENOENT
+		}
+		target, err := s.fs.client.ReadLink(ctx, below(s.fs.tree.root, path))
+		if err != nil {
+			return err
+		}
+		if target == "" {
+			return syscall.EINVAL
+		}
+		s.fs.nodes.setTarget(n, target)
+		r.Respond(target)
+		return nil
+	})
+}

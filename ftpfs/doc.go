@@ -1,0 +1,49 @@
+// Package ftpfs makes a remote FTP server a file system, by FUSE.
+//
+// Mount connects a ftpclient.Client with a directory; the FS that it returns
+// serves until it is unmounted.
+//
+// # Nouns
+//
+//   - node: what the kernel knows by a number, a file, directory or link; it
+//     keeps its number and its identity through renames.
+//   - tree: names and attributes, answered from cached directory listings and
+//     changed by FTP commands.
+//   - content: the bytes of one file while it is open or not yet uploaded, in
+//     a sparse local file with the ranges that are present and dirty.
+//   - stream: one RETR that fills a content from an offset onward, a bounded
+//     window ahead of its readers.
+//   - upload: one STOR under a temporary name, then one write with the rename
+//     to the real name.
+//
+// # Semantics
+//
+// Attributes and names are as old as the listing they come from, at most
+// Options.DirTTL; changes made through the mount are seen at once. A file is
+// written locally and published by close(2) or fsync(2), which return the
+// server's verdict: until then the server has the old file, and never half of
+// the new one. A failed upload keeps its data and is tried again until it
+// succeeds or the file system is unmounted.
+//
+// An unlinked file that is still open stays readable. A reader of a file that
+// somebody else replaced gets ESTALE rather than a mixture of both. What FTP
+// has no word for is refused: hard links, device nodes and the making of
+// symbolic links with EPERM, a foreign owner with EPERM. Times of directories
+// are kept for the life of the mount where the server cannot hold them.
+//
+// An outage is EIO, ETIMEDOUT or EHOSTUNREACH, never ENOENT. A signal frees a
+// waiting caller after a short grace, but a change that has been sent to the
+// server is carried to its end behind it.
+//
+// # Locks
+//
+// In this order, and none but the first across the network or the disk:
+//
+//	content.upload   one upload, rename or truncation of a file at a time
+//	nodes.mu         names, parents and numbers of all nodes
+//	streams.mu       the streams of one file
+//	content.mu       the state of one file
+//
+// Files that import bazil.org/fuse only unpack requests, call and answer; the
+// tree, the contents, the streams and the uploads know nothing of the kernel.
+package ftpfs

@@ -1,0 +1,125 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"ftpfs/ftpclient"
+)
+
+// Some servers give no reason for a refusal ("550 Delete operation failed.").
+// The functions here ask once more, for something harmless, and say what was
+// the matter. The server's own words stay in the error.
+
+// unexplained tells whether err is a refusal whose text has no reason.
+func unexplained(err error) bool {
+	var refused *ftpclient.Error
+	return errors.As(err, &refused) && refused.Kind() == ftpclient.KindOther
+}
+
+// because puts a reason before the server's words. The errno of the result is
+// the reason's.
+func because(reason syscall.Errno, err error) error {
+	return &explained{reason, err}
+}
+
+type explained struct {
+	reason syscall.Errno
+	err    error
+}
+
+func (e *explained) Error() string { return fmt.Sprintf("%v (%v)", e.err, e.reason) }
+func (e *explained) Unwrap() error { return e.reason }
+
+// missing tells whether the server says plainly that path does not exist.
+func (t *tree) missing(ctx context.Context, path string) bool {
+	_, err := t.client.Stat(ctx, path)
+	return errno(err) == syscall.ENOENT
+}
+
+func (t *tree) explainList(ctx context.Context, dir string, err error) error {
+	if !unexplained(err) {
+		return err
+	}
+	e, statErr := t.client.Stat(ctx, dir)
+	switch {
+	case errno(statErr) == syscall.ENOENT:
+		return because(syscall.ENOENT, err)
+	case statErr == nil && e.Type != ftpclient.TypeDir:
+		return because(syscall.ENOTDIR, err)
+	}
+	return because(syscall.EACCES, err)
+}
+
+func (t *tree) explainMake(ctx context.Context, path string, err error) error {
+	if !unexplained(err) {
+		return err
+	}
+	dir, _ := split(path)
+	switch _, statErr := t.client.Stat(ctx, path); {
+	case statErr == nil:
+		return because(syscall.EEXIST, err)
+	case t.missing(ctx, dir):
+		return because(syscall.ENOENT, err)
+	}
+	return because(syscall.EACCES, err)
+}
+
+func (t *tree) explainRemove(ctx context.Context, path string, isDir bool, err error) error {
+	if !unexplained(err) {
+		return err
+	}
+	e, statErr := t.client.Stat(ctx, path)
+	switch {
+	case errno(statErr) == syscall.ENOENT:
+		return because(syscall.ENOENT, err)
+	case statErr != nil:
+		return err
+	case !isDir && e.Type == ftpclient.TypeDir:
+		return because(syscall.EISDIR, err)
+	case isDir && e.Type != ftpclient.TypeDir:
+		return because(syscall.ENOTDIR, err)
+	}
+	if isDir {
+		if listing, listErr := t.client.List(ctx, path); listErr == nil && len(listing.Entries) > 0 {
+			return because(syscall.ENOTEMPTY, err)
+		}
+	}
+	return because(syscall.EACCES, err)
+}
+
+func (t *tree) explainRename(ctx context.Context, from, to string, err error) error {
+	if !unexplained(err) {
+		return err
+	}
+	dir, _ := split(to)
+	if t.missing(ctx, from) || t.missing(ctx, dir) {
+		return because(syscall.ENOENT, err)
+	}
+	if e, statErr := t.client.Stat(ctx, to); statErr == nil && e.Type == ftpclient.TypeDir {
+		return because(syscall.ENOTEMPTY, err)
+	}
+	return because(syscall.EACCES, err)
+}
+
+// explainFile says why a file could not be read, stored or changed.
+func (t *tree) explainFile(ctx context.Context, path string, err error) error {
+	if !unexplained(err) {
+		return err
+	}
+	dir, name := split(path)
+	e, statErr := t.client.Stat(ctx, path)
+	switch {
+	case statErr == nil && e.Type == ftpclient.TypeDir:
+		return because(syscall.EISDIR, err)
+	case statErr == nil:
+		return because(syscall.EACCES, err)
+	case errno(statErr) == syscall.ENOENT && isTemp(name) && !t.missing(ctx, dir):
+		return because(syscall.EACCES, err) // a directory that takes no new files
+	case errno(statErr) == syscall.ENOENT:
+		return because(syscall.ENOENT, err)
+	}
+	return err
+}

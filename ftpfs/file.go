@@ -1,0 +1,310 @@
+package ftpfs
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+	"syscall"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/ftpclient"
+)
+
+// buffers are for answers to reads, of the largest size the kernel asks for.
+var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+// known gives the entry of a node as far as memory has it, with the time it
+// stays valid. ok is false when the server has to be asked.
+func (f *FS) known(n *node) (e ftpclient.Entry, valid time.Duration, ok bool) {
+	if n == f.nodes.root {
+		return f.nodes.entryOf(n), f.opts.DirTTL, true
+	}
+	parent, name, c, e, gone := f.nodes.state(n)
+	if c != nil && (gone || c.local()) {
+		return c.overlay(e), f.opts.DirTTL, true
+	}
+	if gone {
+		return e, f.opts.DirTTL, true
+	}
+	path, named := f.nodes.path(parent)
+	if !named {
+		return e, f.opts.DirTTL, true
+	}
+	found, ok := f.tree.cached(below(f.tree.root, path), name)
+	if !ok || !found.Exists || found.Entry.Type != e.Type {
+		return e, 0, false
+	}
+	f.saw(n, c, found.Entry)
+	return found.Entry, time.Until(found.Expires), true
+}
+
+// saw records what the server shows for a node now.
+func (f *FS) saw(n *node, c *content, e ftpclient.Entry) {
+	f.nodes.setEntry(n, e)
+	if c != nil {
+		c.notice(e)
+	}
+}
+
+// stat is known, or asks the server.
+func (f *FS) stat(ctx context.Context, n *node) (ftpclient.Entry, time.Duration, error) {
+	if e, valid, ok := f.known(n); ok {
+		return e, valid, nil
+	}
+	parent, name, c, e, _ := f.nodes.state(n)
+	path, named := f.nodes.path(parent)
+	if !named {
+		return e, 0, nil
+	}
+	found, err := f.tree.lookup(ctx, below(f.tree.root, path), name, 0)
+	switch {
+	case err != nil:
+		return e, 0, err
+	case !found.Exists:
+		return e, 0, syscall.ENOENT
+	case found.Entry.Type != e.Type:
+		return e, 0, syscall.ESTALE // something else has the name now
+	}
+	f.saw(n, c, found.Entry)
+	return found.Entry, time.Until(found.Expires), nil
+}
+
+func (s *server) getattr(n *node, r *fuse.GetattrRequest) {
+	answer := func(e ftpclient.Entry, valid time.Duration) {
+		r.Respond(&fuse.GetattrResponse{Attr: s.fs.attr(n, e, min(valid, s.fs.opts.DirTTL))})
+	}
+	if e, valid, ok := s.fs.known(n); ok {
+		answer(e, valid)
+		return
+	}
+	s.ask(r, func(ctx context.Context) error {
+		e, valid, err := s.fs.stat(ctx, n)
+		if err != nil {
+			return err
+		}
+		answer(e, valid)
+		return nil
+	})
+}
+
+// open makes a handle. Nothing is transferred before the first read.
+func (s *server) open(n *node, r *fuse.OpenRequest) {
+	flags := r.Flags
+	s.ask(r, func(ctx context.Context) error {
+		e, _, err := s.fs.stat(ctx, n)
+		if err != nil {
+			return err
+		}
+		if e.Type == ftpclient.TypeLink {
+			return syscall.ELOOP
+		}
+		if e.Size < 0 {
+			if e, err = s.fs.measure(ctx, n, e); err != nil {
+				return err
+			}
+		}
+		writing := !flags.IsReadOnly()
+		c, err := s.fs.contents.open(n, e, writing)
+		if err != nil {
+			return err
+		}
+		h := &handle{node: n, content: c, writing: writing}
+		resp := &fuse.OpenResponse{Handle: s.fs.handles.add(h)}
+		if c.local() || s.fs.nodes.keeps(n, e) {
+			// The kernel's pages are of this version.
+			resp.Flags |= fuse.OpenKeepCache
+		}
+		r.Respond(resp)
+		return nil
+	})
+}
+
+// measure asks for the size that a listing did not tell.
+func (f *FS) measure(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
+	path, named := f.nodes.path(n)
+	if !named {
+		return e, syscall.ENOENT
+	}
+	size, err := f.client.Size(ctx, below(f.tree.root, path))
+	if err != nil {
+		return e, f.tree.explainFile(ctx, below(f.tree.root, path), err)
+	}
+	e.Size = size
+	f.tree.put(below(f.tree.root, path), e)
+	f.saw(n, nil, e)
+	return e, nil
+}
+
+func (s *server) read(r *fuse.ReadRequest) {
+	h := s.fs.handles.get(r.Handle)
+	if h == nil || h.content == nil {
+		r.RespondError(syscall.EBADF)
+		return
+	}
+	h.content.streams.announce(r.Offset, r.Size)
+	s.ask(r, func(ctx context.Context) error {
+		defer h.content.streams.settle(r.Offset, r.Size)
+		buf := buffers.Get().(*[128 << 10]byte)
+		defer buffers.Put(buf)
+		p := buf[:min(r.Size, len(buf))]
+		if r.Size > len(buf) {
+			p = make([]byte, r.Size)
+		}
+		n, err := h.content.read(ctx, p, r.Offset)
+		if err != nil {
+			return s.fs.lost(h, err)
+		}
+		r.Respond(&fuse.ReadResponse{Data: p[:n]})
+		return nil
+	})
+}
+
+// lost forgets the listing of a file that turned out to be another version.
+func (f *FS) lost(h *handle, err error) error {
+	if errno(err) == syscall.ESTALE {
+		h.content.lose()
+		if parent, _, _, _, gone := f.nodes.state(h.node); !gone {
+			if path, named := f.nodes.path(parent); named {
+				f.tree.dirs.Drop(below(f.tree.root, path))
+			}
+		}
+	}
+	return err
+}
+
+func (s *server) write(r *fuse.WriteRequest) {
+	h := s.fs.handles.get(r.Handle)
+	if h == nil || h.content == nil {
+		r.RespondError(syscall.EBADF)
+		return
+	}
+	s.ask(r, func(context.Context) error {
+		n, err := h.content.write(r.Data, r.Offset, r.FileFlags&fuse.OpenAppend != 0)
+		if n == 0 && err != nil {
+			return err
+		}
+		r.Respond(&fuse.WriteResponse{Size: n})
+		return nil
+	})
+}
+
+// flush is close(2): its answer is the server's verdict on what was written.
+func (s *server) flush(r *fuse.FlushRequest) {
+	h := s.fs.handles.get(r.Handle)
+	if h == nil || h.content == nil || !h.writing || !h.content.local() {
+		r.Respond()
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		return r.Respond, s.fs.uploads.commit(ctx, h.node, h.content)
+	}, nil)
+}
+
+// fsync is flush without the close. Directories are always on the server.
+func (s *server) fsync(r *fuse.FsyncRequest) {
+	h := s.fs.handles.get(r.Handle)
+	if r.Dir || h == nil || h.content == nil || !h.content.local() {
+		r.Respond()
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		return r.Respond, s.fs.uploads.commit(ctx, h.node, h.content)
+	}, nil)
+}
+
+// release ends a handle. Nobody hears its error: what was written after the
+// last flush, by mmap, is published here, and kept if that fails.
+func (s *server) release(r *fuse.ReleaseRequest) {
+	h := s.fs.handles.remove(r.Handle)
+	if h == nil || h.content == nil {
+		r.Respond()
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		s.fs.closeHandle(ctx, h)
+		return r.Respond, nil
+	}, nil)
+}
+
+func (f *FS) closeHandle(ctx context.Context, h *handle) {
+	if h.writing && h.content.failure() == nil {
+		f.uploads.commit(ctx, h.node, h.content)
+	}
+	if f.contents.release(ctx, h.node, h.content, h.writing) {
+		f.uploads.later(h.node, h.content)
+	}
+}
+
+// create makes a file that the server gets when it is closed.
+func (s *server) create(dir *node, r *fuse.CreateRequest) {
+	name, flags, mode := r.Name, r.Flags, r.Mode&^r.Umask
+	if err := checkName(name); err != nil {
+		r.RespondError(err)
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		n, c, e, err := s.fs.create(ctx, dir, name, flags, mode)
+		if err != nil {
+			return nil, err
+		}
+		h := &handle{node: n, content: c, writing: !flags.IsReadOnly()}
+		return func() {
+			r.Respond(&fuse.CreateResponse{
+				LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL),
+				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h)},
+			})
+		}, nil
+	}, nil)
+}
+
+func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.OpenFlags, mode fs.FileMode) (*node, *content, ftpclient.Entry, error) {
+	fail := func(err error) (*node, *content, ftpclient.Entry, error) {
+		return nil, nil, ftpclient.Entry{}, err
+	}
+	path, named := f.nodes.path(dir)
+	if !named {
+		return fail(syscall.ENOENT)
+	}
+	// Whether the name is free matters to O_EXCL and to those who append:
+	// an old listing will not do.
+	var maxAge time.Duration
+	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
+		maxAge = freshEnough
+	}
+	found, err := f.tree.lookup(ctx, below(f.tree.root, path), name, maxAge)
+	if err != nil {
+		return fail(err)
+	}
+	writing := !flags.IsReadOnly()
+	if found.Exists {
+		switch {
+		case flags&fuse.OpenExclusive != 0:
+			return fail(syscall.EEXIST)
+		case found.Entry.Type == ftpclient.TypeDir:
+			return fail(syscall.EISDIR)
+		}
+		n, e := f.enter(dir, found.Entry)
+		c, err := f.contents.open(n, e, writing)
+		if err == nil && flags&fuse.OpenTruncate != 0 {
+			err = c.truncate(0)
+		}
+		if err != nil {
+			f.nodes.forget(n.id, 1)
+			return fail(err)
+		}
+		return n, c, c.overlay(e), nil
+	}
+	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
+	if unusual(mode) {
+		e.Mode, e.HasMode = mode.Perm(), true
+	}
+	n, e := f.enter(dir, e)
+	c, err := f.contents.create(n, mode)
+	if err != nil {
+		f.nodes.forget(n.id, 1)
+		return fail(err)
+	}
+	return n, c, c.overlay(e), nil
+}

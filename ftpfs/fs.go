@@ -1,0 +1,213 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/cache"
+	"ftpfs/ftpclient"
+)
+
+// Options say how a server is shown. The zero value works.
+type Options struct {
+	Root               string        // the server's directory to mount, absolute; "" is the login directory
+	DirTTL             time.Duration // how old a listing may be; 0 is a minute
+	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
+	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
+	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
+	ReadOnly           bool          // refuse all changes
+	UID, GID           uint32        // the owner shown for everything
+	Umask              fs.FileMode   // permission bits never shown
+	AllowOther         bool          // let other users in; implies DefaultPermissions
+	DefaultPermissions bool          // let the kernel check permissions by mode and owner
+	FSName             string        // the source shown by mount(8), without a password
+	ExactTimes         bool          // ask for the time of each file where listings are coarser than a second
+	Logger             *slog.Logger  // nil discards
+	TraceFUSE          bool          // log all requests of the kernel at debug level
+}
+
+func (o Options) withDefaults(client *ftpclient.Client) (Options, error) {
+	if o.Root == "" {
+		o.Root = client.Root()
+	}
+	if o.DirTTL == 0 {
+		o.DirTTL = time.Minute
+	}
+	if o.DirEntries == 0 {
+		o.DirEntries = 200_000
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 1 << 30
+	}
+	if o.CacheDir == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return o, fmt.Errorf("finding a directory for the cache: %w", err)
+		}
+		o.CacheDir = filepath.Join(dir, "ftpfs")
+	}
+	if o.FSName == "" {
+		o.FSName = "ftpfs"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+// An FS is a mounted server.
+type FS struct {
+	client   *ftpclient.Client
+	opts     Options
+	log      *slog.Logger
+	dir      string // the mount point
+	tree     *tree
+	nodes    *nodes
+	handles  *handles
+	files    *cache.Files
+	contents *contents
+	uploads  *uploads
+	server   *server
+	notifier *notifier
+	cancel   context.CancelFunc // ends everything that waits for the server
+	renaming chan struct{}      // held by the rename under way
+	dirTimes sync.Once          // the warning about times of directories
+
+	done chan struct{} // closed when serving has ended
+	err  error         // why, written before done is closed
+}
+
+// Mount mounts the server of client on the directory dir and serves it in the
+// background. It returns when the server's root directory was listed and the
+// mount answers. The client stays the caller's: it is closed after Wait.
+func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
+	opts, err := opts.withDefaults(client)
+	if err != nil {
+		return nil, err
+	}
+	base, cancel := context.WithCancel(context.Background())
+	f := &FS{
+		client:   client,
+		opts:     opts,
+		log:      opts.Logger,
+		dir:      dir,
+		nodes:    newNodes(),
+		handles:  newHandles(),
+		cancel:   cancel,
+		renaming: make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	if err := f.prepare(base); err != nil {
+		f.dispose()
+		return nil, err
+	}
+	conn, err := fuse.Mount(dir, f.mountOptions()...)
+	if err != nil {
+		f.dispose()
+		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
+	}
+	f.notifier = newNotifier(conn, f.log)
+	f.server = &server{conn: conn, fs: f, log: f.log, base: base, calls: make(map[fuse.RequestID]*call)}
+	go f.serve(conn)
+	return f, nil
+}
+
+// prepare makes what serves requests, and lists the root.
+func (f *FS) prepare(base context.Context) (err error) {
+	if f.tree, err = newTree(f.client, f.opts.Root, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
+		return err
+	}
+	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
+		return err
+	}
+	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, base: base}
+	f.uploads = newUploads(f.contents, f.log)
+	f.nodes.root.entry.ModTime = time.Now()
+	ctx, cancel := context.WithTimeout(base, patience)
+	defer cancel()
+	_, err = f.tree.list(ctx, f.opts.Root, 0)
+	return err
+}
+
+func (f *FS) mountOptions() []fuse.MountOption {
+	options := []fuse.MountOption{
+		fuse.FSName(f.opts.FSName),
+		fuse.Subtype("ftpfs"),
+		fuse.AsyncRead(),
+		fuse.MaxReadahead(1 << 20),
+		fuse.MaxBackground(64),
+		fuse.CongestionThreshold(48),
+	}
+	if f.opts.ReadOnly {
+		options = append(options, fuse.ReadOnly())
+	}
+	if f.opts.AllowOther {
+		options = append(options, fuse.AllowOther())
+	}
+	if f.opts.AllowOther || f.opts.DefaultPermissions {
+		options = append(options, fuse.DefaultPermissions())
+	}
+	return options
+}
+
+// serve is the goroutine of the mount, from its first request to its end.
+func (f *FS) serve(conn *fuse.Conn) {
+	f.err = f.server.loop()
+	for _, h := range f.handles.all() { // left by a connection that was cut
+		if h.content != nil {
+			f.closeHandle(f.server.base, h)
+		}
+	}
+	if err := f.uploads.drain(f.server.base); err != nil {
+		f.log.Error("unmounted with an upload that never succeeded", "error", err)
+		f.err = errors.Join(f.err, err)
+	}
+	f.notifier.Close()
+	f.dispose()
+	conn.Close()
+	close(f.done)
+}
+
+// dispose ends what prepare began.
+func (f *FS) dispose() {
+	f.cancel()
+	if f.uploads != nil {
+		f.uploads.giveUp()
+	}
+	if f.tree != nil {
+		f.tree.Close()
+	}
+	if f.files != nil {
+		f.files.Close()
+	}
+}
+
+// Wait blocks until the file system is unmounted, by Unmount or by anybody
+// else, and all is put away. Its error is that of the connection with the
+// kernel, or of uploads that never succeeded.
+func (f *FS) Wait() error {
+	<-f.done
+	return f.err
+}
+
+// Stats counts what happened since the mount.
+type Stats struct {
+	Client  ftpclient.Stats
+	Dirs    cache.DirsStats
+	Files   cache.FilesStats
+	Waiting int // files whose upload failed and is tried again
+}
+
+// Stats returns a snapshot.
+func (f *FS) Stats() Stats {
+	return Stats{Client: f.client.Stats(), Dirs: f.tree.dirs.Stats(), Files: f.files.Stats(), Waiting: f.uploads.count()}
+}

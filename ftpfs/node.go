@@ -1,0 +1,327 @@
+package ftpfs
+
+import (
+	"hash/fnv"
+	"sync"
+
+	"ftpfs/ftpclient"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const rootID = 1 // the kernel's number for the root of every FUSE file system
+
+// A node is one file, directory or link that the kernel knows, or that is
+// open or waits for its upload. It keeps its identity when it is renamed.
+type node struct {
+	id    uint64 // the kernel's number, never used twice
+	ino   uint64 // the inode number that users see
+	isDir bool
+
+	opening sync.Mutex // one content at a time is made; taken before nodes.mu
+
+	// The fields below are guarded by nodes.mu.
+
+	parent   *node
+	name     string
+	children map[string]*node // known nodes only, not the listing
+	lookups  uint64           // what the kernel will forget one day
+	pins     int              // open handles, requests at work, pending uploads
+	gone     bool             // removed or replaced: it has no name any more
+	entry    ftpclient.Entry  // as last seen
+	content  *content         // while open or not uploaded
+	kept     ftpclient.Entry  // the version whose pages the kernel may keep
+}
+
+// nodes is the table of all nodes. Nothing here blocks.
+type nodes struct {
+	mu   sync.Mutex
+	byID map[uint64]*node
+	next uint64
+	root *node
+
+	// moved gives the inode numbers of names that do not have the number
+	// their place would give them, since they were renamed; taken are those
+	// numbers. Only the latest renames are remembered.
+	moved *simplelru.LRU[place, uint64]
+	taken map[uint64]place
+}
+
+// maxMoved bounds the remembered renames, some 200 bytes each.
+const maxMoved = 100_000
+
+// A place is a name in a directory with an inode number.
+type place struct {
+	dir  uint64
+	name string
+}
+
+func newNodes() *nodes {
+	root := &node{id: rootID, ino: rootID, isDir: true, lookups: 1, entry: ftpclient.Entry{Type: ftpclient.TypeDir}}
+	ns := &nodes{
+		byID:  map[uint64]*node{rootID: root},
+		next:  rootID + 1,
+		root:  root,
+		taken: make(map[uint64]place),
+	}
+	ns.moved, _ = simplelru.NewLRU(maxMoved, func(_ place, ino uint64) { delete(ns.taken, ino) }) // fails for sizes below 1 only
+	return ns
+}
+
+// get returns the node with the kernel's number id, nil if there is none.
+func (ns *nodes) get(id uint64) *node {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.byID[id]
+}
+
+// path gives the place of n below the root, "" for the root itself, and
+// whether it still has one.
+func (ns *nodes) path(n *node) (string, bool) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return n.path()
+}
+
+// path wants nodes.mu held.
+func (n *node) path() (string, bool) {
+	length := 0
+	for m := n; m.parent != nil; m = m.parent {
+		if m.gone {
+			return "", false
+		}
+		length += 1 + len(m.name)
+	}
+	buf := make([]byte, length)
+	for m := n; m.parent != nil; m = m.parent {
+		length -= len(m.name)
+		copy(buf[length:], m.name)
+		length--
+		buf[length] = '/'
+	}
+	return string(buf), true
+}
+
+// known returns the node under a name in dir, nil if the kernel has none.
+func (ns *nodes) known(dir *node, name string) *node {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return dir.children[name]
+}
+
+// enter finds or makes the node for an entry of dir and counts one lookup,
+// which the kernel gives back by forget. An entry of another kind than the
+// node under its name is something new.
+func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := dir.children[e.Name]
+	if n != nil && n.entry.Type != e.Type {
+		ns.detach(n)
+		n = nil
+	}
+	if n == nil {
+		n = &node{id: ns.next, ino: ns.number(dir, e.Name), isDir: e.Type == ftpclient.TypeDir, parent: dir, name: e.Name}
+		ns.next++
+		ns.byID[n.id] = n
+		if dir.children == nil {
+			dir.children = make(map[string]*node)
+		}
+		dir.children[e.Name] = n
+	}
+	n.lookups++
+	n.entry = e
+	return n
+}
+
+// number gives the inode number of a name: that of its place, so that it is
+// the same after a remount, unless a rename gave the name another one or the
+// number to another name.
+func (ns *nodes) number(dir *node, name string) uint64 {
+	at := place{dir.ino, name}
+	if ino, ok := ns.moved.Get(at); ok {
+		return ino
+	}
+	ino := hashPlace(at, 0)
+	for salt := uint64(1); ; salt++ {
+		if _, taken := ns.taken[ino]; !taken && ino > rootID {
+			return ino
+		}
+		ino = hashPlace(at, salt)
+	}
+}
+
+func hashPlace(at place, salt uint64) uint64 {
+	h := fnv.New64a()
+	var b [16]byte
+	for i := range 8 {
+		b[i] = byte(at.dir >> (8 * i))
+		b[8+i] = byte(salt >> (8 * i))
+	}
+	h.Write(b[:])
+	h.Write([]byte(at.name))
+	return h.Sum64()
+}
+
+// inode returns the number that name in dir has or would have, for readdir.
+func (ns *nodes) inode(dir *node, name string) uint64 {
+	if n := dir.children[name]; n != nil {
+		return n.ino
+	}
+	return ns.number(dir, name)
+}
+
+// forget takes back count lookups of the node id.
+func (ns *nodes) forget(id, count uint64) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.byID[id]
+	if n == nil || n == ns.root {
+		return
+	}
+	n.lookups -= min(count, n.lookups)
+	ns.collect(n)
+}
+
+// pin keeps a node in the table until unpin.
+func (ns *nodes) pin(n *node) {
+	ns.mu.Lock()
+	n.pins++
+	ns.mu.Unlock()
+}
+
+func (ns *nodes) unpin(n *node) {
+	ns.mu.Lock()
+	n.pins--
+	ns.collect(n)
+	ns.mu.Unlock()
+}
+
+// collect drops n, and the parents that only it kept, when nobody needs it.
+func (ns *nodes) collect(n *node) {
+	for n != nil && n != ns.root && n.lookups == 0 && n.pins == 0 && len(n.children) == 0 {
+		delete(ns.byID, n.id)
+		parent := n.parent
+		if !n.gone && parent.children[n.name] == n {
+			delete(parent.children, n.name)
+		}
+		n = parent
+	}
+}
+
+// detach takes the name from n, which somebody may still have open.
+func (ns *nodes) detach(n *node) {
+	n.gone = true
+	if n.parent.children[n.name] == n {
+		delete(n.parent.children, n.name)
+	}
+	ns.release(place{n.parent.ino, n.name})
+	ns.collect(n)
+}
+
+// removed is told that name in dir is gone.
+func (ns *nodes) removed(dir *node, name string) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if n := dir.children[name]; n != nil {
+		ns.detach(n)
+	}
+	ns.release(place{dir.ino, name})
+}
+
+// drop takes the name from n.
+func (ns *nodes) drop(n *node) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if !n.gone && n.parent != nil {
+		ns.detach(n)
+	}
+}
+
+// release gives the number of a renamed name free with the name.
+func (ns *nodes) release(at place) { ns.moved.Remove(at) }
+
+// move gives name in dir another name, over whatever was there. The number
+// goes with it.
+func (ns *nodes) move(dir *node, name string, newDir *node, newName string) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ino := ns.inode(dir, name)
+	if old := newDir.children[newName]; old != nil {
+		ns.detach(old)
+	}
+	from, to := place{dir.ino, name}, place{newDir.ino, newName}
+	ns.release(from)
+	ns.release(to)
+	if hashPlace(to, 0) != ino {
+		ns.moved.Add(to, ino)
+		ns.taken[ino] = to
+	}
+	n := dir.children[name]
+	if n == nil {
+		return
+	}
+	delete(dir.children, name)
+	n.parent, n.name = newDir, newName
+	n.entry.Name = newName
+	if newDir.children == nil {
+		newDir.children = make(map[string]*node)
+	}
+	newDir.children[newName] = n
+	ns.collect(dir)
+}
+
+// contentOf returns the content of n, nil when it is neither open nor waiting
+// for its upload.
+func (ns *nodes) contentOf(n *node) *content {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return n.content
+}
+
+// entryOf returns what was last seen of n.
+func (ns *nodes) entryOf(n *node) ftpclient.Entry {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return n.entry
+}
+
+func (ns *nodes) setEntry(n *node, e ftpclient.Entry) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	e.Name = n.name
+	n.entry = e
+}
+
+// setTarget remembers where a link leads.
+func (ns *nodes) setTarget(n *node, target string) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n.entry.Target = target
+}
+
+// state returns all that is known of n at one moment.
+func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpclient.Entry, gone bool) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return n.parent, n.name, n.content, n.entry, n.gone
+}
+
+// keeps tells whether the pages that the kernel has of n are those of e, and
+// remembers that from now on they are.
+func (ns *nodes) keeps(n *node, e ftpclient.Entry) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	same := !n.kept.ModTime.IsZero() && sameVersion(n.kept, e)
+	n.kept = e
+	return same
+}
+
+// keep is told that the version old is now called e.
+func (ns *nodes) keep(n *node, old, e ftpclient.Entry) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if sameVersion(n.kept, old) {
+		n.kept = e
+	}
+}

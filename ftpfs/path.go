@@ -1,0 +1,71 @@
+package ftpfs
+
+import (
+	"crypto/rand"
+	"strings"
+	"syscall"
+)
+
+const maxName = 255 // bytes in one name: what the kernel and servers bear
+
+// join appends a name to an absolute directory path.
+func join(dir, name string) string {
+	if dir == "/" {
+		return "/" + name
+	}
+	return dir + "/" + name
+}
+
+// split parts an absolute path into its directory and its last element.
+func split(path string) (dir, name string) {
+	i := strings.LastIndexByte(path, '/')
+	if i <= 0 {
+		return "/", path[i+1:]
+	}
+	return path[:i], path[i+1:]
+}
+
+// below gives the server's path of a place in the mount: rel is "" for the
+// mount's own root, else begins with a slash.
+func below(root, rel string) string {
+	switch {
+	case rel == "":
+		return root
+	case root == "/":
+		return rel
+	}
+	return root + rel
+}
+
+// checkName refuses names that cannot be made on a server: FTP commands end
+// at a line's end, and names of our own temporaries are not for users.
+func checkName(name string) error {
+	switch {
+	case len(name) > maxName:
+		return syscall.ENAMETOOLONG
+	case strings.ContainsAny(name, "\r\n\x00"):
+		return syscall.EINVAL
+	case isTemp(name):
+		return syscall.EPERM
+	}
+	return nil
+}
+
+const (
+	tempPrefix = ".ftpfs-"
+	tempSuffix = ".part"
+)
+
+// tempPath makes a fresh name beside path, for an upload under way, a file
+// that is unlinked but open, or one that is about to be replaced. Listings
+// hide it.
+func tempPath(path string) string {
+	dir, _ := split(path)
+	return join(dir, tempPrefix+strings.ToLower(rand.Text()[:16])+tempSuffix)
+}
+
+// isTemp recognises the names that tempPath makes.
+func isTemp(name string) bool {
+	return len(name) == len(tempPrefix)+16+len(tempSuffix) &&
+		strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
+}

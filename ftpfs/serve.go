@@ -1,0 +1,172 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"bazil.org/fuse"
+)
+
+const (
+	// grace is how long a signal leaves a waiting request alone. At once
+	// would break programs with interval timers, whose system calls would
+	// never end.
+	grace = 1500 * time.Millisecond
+
+	// patience bounds one request that only asks.
+	patience = 60 * time.Second
+)
+
+// A server reads requests from the kernel, one after another, answers what
+// memory can answer, and hands the rest to goroutines. It is registered which
+// requests are at work before the next one is read, so that no interrupt is
+// lost.
+type server struct {
+	conn *fuse.Conn
+	fs   *FS
+	log  *slog.Logger
+	base context.Context // ends when the mount is given up
+	wg   sync.WaitGroup  // requests at work
+
+	mu    sync.Mutex
+	calls map[fuse.RequestID]*call
+}
+
+// A call is a request at work.
+type call struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	timer  *time.Timer // runs since an interrupt; guarded by server.mu
+}
+
+// loop serves until the file system is unmounted, and returns why it ended.
+func (s *server) loop() error {
+	defer s.wg.Wait()
+	for {
+		req, err := s.conn.ReadRequest()
+		switch {
+		case err == nil:
+			s.dispatch(req)
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EAGAIN):
+			// The request went away while it was read.
+		default:
+			return err
+		}
+	}
+}
+
+// begin registers a request. It ends with finish.
+func (s *server) begin(id fuse.RequestID, limit time.Duration) *call {
+	c := &call{}
+	if limit > 0 {
+		c.ctx, c.cancel = context.WithTimeout(s.base, limit)
+	} else {
+		c.ctx, c.cancel = context.WithCancel(s.base)
+	}
+	s.mu.Lock()
+	s.calls[id] = c
+	s.mu.Unlock()
+	return c
+}
+
+func (s *server) finish(id fuse.RequestID, c *call) {
+	s.mu.Lock()
+	delete(s.calls, id)
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	s.mu.Unlock()
+	c.cancel()
+}
+
+// interrupt is the kernel's word that a signal came for the caller.
+func (s *server) interrupt(id fuse.RequestID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.calls[id]; c != nil && c.timer == nil {
+		c.timer = time.AfterFunc(grace, c.cancel)
+	}
+}
+
+// ask runs f in a goroutine, for requests that change nothing. f answers the
+// request itself unless it returns an error. Its context ends some time after
+// an interrupt, and at the deadline.
+func (s *server) ask(req fuse.Request, f func(ctx context.Context) error) {
+	id := req.Hdr().ID
+	c := s.begin(id, patience)
+	s.wg.Go(func() {
+		defer s.finish(id, c)
+		if err := s.guard(req, func() error { return f(c.ctx) }); err != nil {
+			s.fail(req, err)
+		}
+	})
+}
+
+// change runs f in a goroutine, for requests that change something. What has
+// begun is carried to its end: an interrupt only frees the caller, and late is
+// called when the change succeeded after that. f must not touch the request;
+// it returns what answers it.
+func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer func(), err error), late func()) {
+	type result struct {
+		answer func()
+		err    error
+	}
+	id := req.Hdr().ID
+	c := s.begin(id, 0)
+	done := make(chan result, 1)
+	s.wg.Go(func() {
+		var r result
+		r.err = s.guard(req, func() (err error) {
+			r.answer, err = f(s.base)
+			return err
+		})
+		done <- r
+	})
+	s.wg.Go(func() {
+		defer s.finish(id, c)
+		select {
+		case r := <-done:
+			if r.err != nil {
+				s.fail(req, r.err)
+				return
+			}
+			r.answer()
+		case <-c.ctx.Done():
+			req.RespondError(syscall.EINTR)
+			if r := <-done; r.err == nil && late != nil {
+				late()
+			}
+		}
+	})
+}
+
+// guard turns a panic of f into an error, so that one bad request does not
+// end the mount.
+func (s *server) guard(req fuse.Request, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("internal error", "panic", p, "stack", string(debug.Stack()))
+			err = syscall.EIO
+		}
+	}()
+	return f()
+}
+
+// fail answers with the errno of err and logs what the user cannot see.
+func (s *server) fail(req fuse.Request, err error) {
+	number := errno(err)
+	if number == syscall.ENOENT {
+		s.log.Debug("request failed", "error", err)
+	} else {
+		s.log.Info("request failed", "error", err, "errno", number)
+	}
+	req.RespondError(number)
+}

@@ -1,0 +1,240 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/ftpclient"
+)
+
+// A change of attributes, as setattr asks for it.
+type attrChange struct {
+	size    *int64
+	mode    *fs.FileMode
+	mtime   *time.Time
+	owner   *uint32
+	group   *uint32
+	content *content // of the handle it came through, nil without one
+}
+
+// setattr is truncate(2), chmod(2), chown(2) and utimensat(2). The time of
+// the last access is not kept anywhere.
+func (s *server) setattr(n *node, r *fuse.SetattrRequest) {
+	var change attrChange
+	if r.Valid.Size() {
+		size := int64(r.Size)
+		if size < 0 {
+			r.RespondError(syscall.EFBIG)
+			return
+		}
+		change.size = &size
+	}
+	if r.Valid.Mode() {
+		mode := r.Mode & fs.ModePerm
+		change.mode = &mode
+	}
+	if r.Valid.MtimeNow() {
+		now := time.Now()
+		change.mtime = &now
+	} else if r.Valid.Mtime() {
+		mtime := r.Mtime
+		change.mtime = &mtime
+	}
+	if r.Valid.Uid() {
+		uid := r.Uid
+		change.owner = &uid
+	}
+	if r.Valid.Gid() {
+		gid := r.Gid
+		change.group = &gid
+	}
+	if r.Valid.Handle() {
+		if h := s.fs.handles.get(r.Handle); h != nil {
+			change.content = h.content
+		}
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		e, err := s.fs.setattr(ctx, n, change)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			r.Respond(&fuse.SetattrResponse{Attr: s.fs.attr(n, e, s.fs.opts.DirTTL)})
+		}, nil
+	}, func() { s.fs.notifier.attributes(n) })
+}
+
+func (f *FS) setattr(ctx context.Context, n *node, change attrChange) (ftpclient.Entry, error) {
+	if change.owner != nil && *change.owner != f.opts.UID || change.group != nil && *change.group != f.opts.GID {
+		return ftpclient.Entry{}, syscall.EPERM
+	}
+	e, _, err := f.stat(ctx, n)
+	if err != nil {
+		return e, err
+	}
+	if change.size != nil {
+		if err := f.resize(ctx, n, e, *change.size, change.content); err != nil {
+			return e, err
+		}
+	}
+	if change.mode != nil {
+		if err := f.chmod(ctx, n, *change.mode); err != nil {
+			return e, err
+		}
+	}
+	if change.mtime != nil {
+		if err := f.setTime(ctx, n, *change.mtime); err != nil {
+			return e, err
+		}
+	}
+	e, _, err = f.stat(ctx, n)
+	return e, err
+}
+
+// resize truncates or grows a file. While somebody has it open for writing
+// the server learns of it at the close, else at once.
+func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64, c *content) error {
+	if n.isDir {
+		return syscall.EISDIR
+	}
+	if c != nil {
+		return c.truncate(size)
+	}
+	if e.Size < 0 {
+		var err error
+		if e, err = f.measure(ctx, n, e); err != nil {
+			return err
+		}
+	}
+	c, err := f.contents.open(n, e, false)
+	if err != nil {
+		return err
+	}
+	h := &handle{node: n, content: c}
+	defer f.closeHandle(ctx, h)
+	if size != c.file.Size() || size == 0 {
+		if err := c.truncate(size); err != nil {
+			return err
+		}
+	}
+	if c.writing() {
+		return nil
+	}
+	return f.uploads.commit(ctx, n, c)
+}
+
+// place gives the server's path of n and its content, if that is not
+// published yet.
+func (f *FS) place(n *node) (path string, c *content, err error) {
+	rel, named := f.nodes.path(n)
+	if c = f.nodes.contentOf(n); c != nil && !c.local() {
+		c = nil
+	}
+	if !named && c == nil {
+		return "", nil, syscall.ENOENT
+	}
+	return below(f.tree.root, rel), c, nil
+}
+
+// unlearned publishes a content early when it is not known yet whether the
+// server can do what the content would ask of it later, so that the answer is
+// the true one.
+func (f *FS) unlearned(ctx context.Context, n *node, c *content, able ftpclient.Capability) (*content, error) {
+	if c == nil || able == ftpclient.Yes {
+		return c, nil
+	}
+	if able == ftpclient.No {
+		return nil, syscall.ENOTSUP
+	}
+	if err := f.uploads.commit(ctx, n, c); err != nil {
+		return nil, err
+	}
+	return nil, nil
+}
+
+func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
+	path, c, err := f.place(n)
+	if err != nil {
+		return err
+	}
+	if e := f.nodes.entryOf(n); c == nil && e.HasMode && e.Mode.Perm() == mode {
+		return nil
+	}
+	if c, err = f.unlearned(ctx, n, c, f.client.CanChmod()); err != nil {
+		return err
+	}
+	if c != nil {
+		c.setMode(mode)
+		return nil
+	}
+	if err := f.client.Chmod(ctx, path, mode); err != nil {
+		return f.tree.explainFile(ctx, path, err)
+	}
+	f.updated(n, path, func(e *ftpclient.Entry) { e.Mode, e.HasMode = mode, true })
+	return nil
+}
+
+func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
+	path, c, err := f.place(n)
+	if err != nil {
+		return err
+	}
+	if c, err = f.unlearned(ctx, n, c, f.client.CanSetModTime()); err != nil {
+		return err
+	}
+	if c != nil {
+		c.setTime(when)
+		return nil
+	}
+	when = when.UTC().Truncate(time.Second) // what the commands can say
+	err = nil
+	if n != f.nodes.root {
+		err = f.client.SetModTime(ctx, path, when)
+	}
+	kept := n.isDir && refusesTime(err)
+	if kept {
+		// Few servers set the times of directories, and every copying
+		// program wants to: here they last as long as the mount.
+		f.dirTimes.Do(func() {
+			f.log.Warn("the server does not set the times of directories: they are kept until the unmount", "dir", path, "error", err)
+		})
+		err = nil
+	}
+	if err != nil {
+		return f.tree.explainFile(ctx, path, err)
+	}
+	e := f.updated(n, path, func(e *ftpclient.Entry) { e.ModTime, e.Precision = when, time.Second })
+	if kept {
+		f.tree.stampLocal(path, e)
+	}
+	return nil
+}
+
+// refusesTime tells whether the server said no, or has no command for it.
+func refusesTime(err error) bool {
+	var refused *ftpclient.Error
+	return errors.As(err, &refused) && refused.Kind() != ftpclient.KindNotExist || errors.Is(err, errors.ErrUnsupported)
+}
+
+// updated shows an own change of n's attributes everywhere they are kept, and
+// returns the new entry.
+func (f *FS) updated(n *node, path string, set func(*ftpclient.Entry)) ftpclient.Entry {
+	_, _, c, e, _ := f.nodes.state(n)
+	old := e
+	set(&e)
+	f.nodes.setEntry(n, e)
+	if n != f.nodes.root {
+		f.tree.put(path, e)
+		f.tree.stamp(path, e)
+	}
+	f.nodes.keep(n, old, e)
+	if c != nil {
+		c.rebase(old, e)
+	}
+	return e
+}

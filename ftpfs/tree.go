@@ -1,0 +1,375 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"ftpfs/cache"
+	"ftpfs/ftpclient"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// freshEnough is the age up to which a listing may decide what cannot be
+// undone: whether a name is free for O_EXCL, or a directory is empty.
+const freshEnough = 2 * time.Second
+
+// maxStamps bounds the remembered exact times, some 150 bytes each.
+const maxStamps = 100_000
+
+// A tree answers questions about names from cached listings and changes them
+// on the server. Paths are absolute, as the server has them. A listing is
+// asked for once however many wait for it, and own changes are seen in it at
+// once.
+type tree struct {
+	client *ftpclient.Client
+	dirs   *cache.Dirs[ftpclient.Entry]
+	root   string
+	log    *slog.Logger
+
+	// exactTimes asks for the time of every file whose listing tells it
+	// only to the minute or the day.
+	exactTimes bool
+
+	// stamps are times known better than listings show them, each with the
+	// size that it belongs to. They outlive the listing that they refine.
+	stamps *lru.Cache[string, stamp]
+}
+
+type stamp struct {
+	size  int64
+	time  time.Time
+	unit  time.Duration
+	local bool // the server could not be told: the time is kept here only
+}
+
+func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries int, exactTimes bool, log *slog.Logger) (*tree, error) {
+	stamps, err := lru.New[string, stamp](maxStamps)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{
+		client:     client,
+		dirs:       cache.NewDirs[ftpclient.Entry](cache.DirsConfig{TTL: ttl, MaxEntries: entries}),
+		root:       root,
+		log:        log,
+		exactTimes: exactTimes,
+		stamps:     stamps,
+	}, nil
+}
+
+// Close waits for listings under way, which end when their waiters have left.
+func (t *tree) Close() { t.dirs.Close() }
+
+// list returns the listing of dir, at most maxAge old (0: the TTL). It blocks
+// for the server where the cache does not know.
+func (t *tree) list(ctx context.Context, dir string, maxAge time.Duration) (cache.Listing[ftpclient.Entry], error) {
+	return t.dirs.Load(ctx, dir, maxAge, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
+		return t.fill(ctx, dir)
+	})
+}
+
+func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Entry], error) {
+	listing, err := t.client.List(ctx, dir)
+	if err != nil {
+		return cache.Filled[ftpclient.Entry]{}, t.explainList(ctx, dir, err)
+	}
+	if listing.Unparsed > 0 {
+		t.log.Warn("lines of a listing were not understood and are not shown", "dir", dir, "lines", listing.Unparsed, "example", listing.UnparsedSample)
+	}
+	if listing.Truncated {
+		t.log.Warn("the server cut the listing short; names beyond its limit are reached one by one", "dir", dir, "entries", len(listing.Entries))
+	}
+	if t.exactTimes {
+		if err := t.refine(ctx, dir, listing.Entries); err != nil {
+			return cache.Filled[ftpclient.Entry]{}, err
+		}
+	}
+	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
+	for _, e := range listing.Entries {
+		if isTemp(e.Name) || len(e.Name) > maxName {
+			continue
+		}
+		t.applyStamp(dir, &e)
+		named = append(named, cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
+	}
+	return cache.Filled[ftpclient.Entry]{Entries: named, Complete: !listing.Truncated}, nil
+}
+
+// refine asks for the times of the files whose listing is coarser than a
+// second and that are not known yet, in one pipeline.
+func (t *tree) refine(ctx context.Context, dir string, entries []ftpclient.Entry) error {
+	var paths []string
+	var at []int
+	for i := range entries {
+		e := &entries[i]
+		if e.Type != ftpclient.TypeFile || e.Precision <= time.Second && e.Precision > 0 || t.applyStamp(dir, e) {
+			continue
+		}
+		paths = append(paths, join(dir, e.Name))
+		at = append(at, i)
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	times, err := t.client.ModTimes(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for i, when := range times {
+		if e := &entries[at[i]]; !when.IsZero() {
+			e.ModTime, e.Precision = when, time.Second
+			t.stamp(paths[i], *e)
+		}
+	}
+	return nil
+}
+
+// stamp remembers the time of e, which the server confirmed or was told.
+func (t *tree) stamp(path string, e ftpclient.Entry) {
+	t.stamps.Add(path, stamp{size: e.Size, time: e.ModTime, unit: e.Precision})
+}
+
+// stampLocal remembers a time that the server could not be told.
+func (t *tree) stampLocal(path string, e ftpclient.Entry) {
+	t.stamps.Add(path, stamp{size: e.Size, time: e.ModTime, unit: e.Precision, local: true})
+}
+
+// applyStamp puts the remembered time into an entry that a listing shows more
+// coarsely, when it can be the same state of the file.
+func (t *tree) applyStamp(dir string, e *ftpclient.Entry) bool {
+	s, ok := t.stamps.Get(join(dir, e.Name))
+	switch {
+	case !ok:
+		return false
+	case e.Type != ftpclient.TypeFile:
+		// Our own last change of a directory, by our clock; the server noted
+		// it by its own.
+		near := max(2*time.Second, 2*e.Precision)
+		if !s.local && s.time.Sub(e.ModTime).Abs() >= near {
+			return false
+		}
+	case s.size != e.Size || e.Precision > 0 && e.Precision <= s.unit:
+		return false
+	case e.Precision > 0 && !s.time.Truncate(e.Precision).Equal(e.ModTime.Truncate(e.Precision)):
+		return false
+	}
+	e.ModTime, e.Precision = s.time, s.unit
+	return true
+}
+
+// cached answers from memory: ok is false when the server has to be asked.
+func (t *tree) cached(dir, name string) (found cache.Found[ftpclient.Entry], ok bool) {
+	found, ok = t.dirs.Lookup(dir, name)
+	return found, ok && (found.Exists || found.Complete)
+}
+
+// lookup finds name in dir, by a listing of dir that is at most maxAge old
+// (0: the TTL). A missing name is Exists == false, not an error.
+func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duration) (cache.Found[ftpclient.Entry], error) {
+	if maxAge == 0 {
+		if found, ok := t.cached(dir, name); ok {
+			return found, nil
+		}
+	}
+	listing, err := t.list(ctx, dir, maxAge)
+	now := time.Now()
+	if errno(err) == syscall.EACCES {
+		// A drop box: files can be reached and stored, but not listed.
+		return t.probe(ctx, join(dir, name), now)
+	}
+	if err != nil {
+		return cache.Found[ftpclient.Entry]{}, err
+	}
+	if found, ok := t.dirs.Lookup(dir, name); ok && !found.Fetched.Before(listing.Fetched) {
+		if found.Exists || found.Complete {
+			return found, nil
+		}
+		return t.probe(ctx, join(dir, name), now)
+	}
+	// The listing was too large to keep, or is gone again.
+	for _, e := range listing.Entries {
+		if e.Name == name {
+			return cache.Found[ftpclient.Entry]{Entry: e.Entry, Exists: true, Complete: listing.Complete, Fetched: listing.Fetched, Expires: listing.Expires}, nil
+		}
+	}
+	if !listing.Complete {
+		return t.probe(ctx, join(dir, name), now)
+	}
+	return cache.Found[ftpclient.Entry]{Complete: true, Fetched: listing.Fetched, Expires: listing.Expires}, nil
+}
+
+// probe asks the server for one name, where listings cannot tell.
+func (t *tree) probe(ctx context.Context, path string, now time.Time) (cache.Found[ftpclient.Entry], error) {
+	found := cache.Found[ftpclient.Entry]{Complete: true, Fetched: now, Expires: now.Add(time.Second)}
+	e, err := t.client.Stat(ctx, path)
+	switch {
+	case err == nil:
+		found.Entry, found.Exists = e, true
+	case errno(err) != syscall.ENOENT:
+		return found, err
+	}
+	return found, nil
+}
+
+// put shows an own change of one entry in the cached listing of its parent.
+func (t *tree) put(path string, e ftpclient.Entry) {
+	dir, name := split(path)
+	e.Name = name
+	t.dirs.Put(dir, name, e)
+}
+
+// changed marks dir as modified now: an entry came, went or got a new name.
+func (t *tree) changed(dir string) {
+	if dir == "/" || dir == t.root {
+		return
+	}
+	parent, name := split(dir)
+	if found, ok := t.dirs.Lookup(parent, name); ok && found.Exists {
+		e := found.Entry
+		e.ModTime, e.Precision = time.Now().UTC().Truncate(time.Second), time.Second
+		t.dirs.Put(parent, name, e)
+		t.stamp(dir, e)
+	}
+}
+
+// makeDir makes a directory, whose listing is then known to be empty.
+func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error) {
+	err := t.client.MakeDir(ctx, path)
+	var lost *ftpclient.LostError
+	if errors.As(err, &lost) {
+		if e, statErr := t.client.Stat(ctx, path); statErr == nil && e.Type == ftpclient.TypeDir {
+			err = nil // it was made before the connection went
+		}
+	}
+	if err != nil {
+		return ftpclient.Entry{}, t.explainMake(ctx, path, err)
+	}
+	dir, name := split(path)
+	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeDir, Size: -1, ModTime: time.Now().UTC().Truncate(time.Second), Precision: time.Second}
+	t.put(path, e)
+	t.stamp(path, e)
+	t.changed(dir)
+	t.dirs.DropTree(path)
+	t.dirs.Load(ctx, path, 0, func(context.Context) (cache.Filled[ftpclient.Entry], error) {
+		return cache.Filled[ftpclient.Entry]{Complete: true}, nil
+	})
+	return e, nil
+}
+
+// remove deletes a file, a link or an empty directory.
+func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
+	do := t.client.Delete
+	if isDir {
+		do = t.client.RemoveDir
+	}
+	err := do(ctx, path)
+	var lost *ftpclient.LostError
+	if errors.As(err, &lost) {
+		_, statErr := t.client.Stat(ctx, path)
+		switch {
+		case errno(statErr) == syscall.ENOENT:
+			err = nil // it went before the connection did
+		case statErr == nil:
+			err = do(ctx, path) // it is still there: the command was not carried out
+		}
+	}
+	if err != nil {
+		return t.explainRemove(ctx, path, isDir, err)
+	}
+	t.removed(path, isDir)
+	return nil
+}
+
+// removed shows that path is gone.
+func (t *tree) removed(path string, isDir bool) {
+	dir, name := split(path)
+	t.dirs.Remove(dir, name)
+	t.stamps.Remove(path)
+	if isDir {
+		t.dirs.DropTree(path)
+	}
+	t.changed(dir)
+}
+
+// rename moves from to to, over a file or an empty directory if one is there.
+// e is what is moved.
+func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) error {
+	err := t.client.Rename(ctx, from, to)
+	var lost *ftpclient.LostError
+	if errors.As(err, &lost) {
+		_, statErr := t.client.Stat(ctx, from)
+		switch {
+		case errno(statErr) == syscall.ENOENT:
+			if _, there := t.client.Stat(ctx, to); there == nil {
+				err = nil
+			}
+		case statErr == nil:
+			err = t.client.Rename(ctx, from, to)
+		}
+	}
+	if refusesReplace(err) {
+		err = t.replace(ctx, from, to, err)
+	}
+	if err != nil {
+		return t.explainRename(ctx, from, to, err)
+	}
+	fromDir, fromName := split(from)
+	toDir, _ := split(to)
+	t.dirs.Remove(fromDir, fromName)
+	t.dirs.DropTree(to)
+	t.dirs.DropTree(from)
+	t.put(to, e)
+	t.stamps.Remove(to)
+	if s, ok := t.stamps.Get(from); ok {
+		t.stamps.Remove(from)
+		t.stamps.Add(to, s)
+	}
+	t.changed(fromDir)
+	if toDir != fromDir {
+		t.changed(toDir)
+	}
+	return nil
+}
+
+// refusesReplace tells whether the server may have refused a rename only
+// because the new name is taken.
+func refusesReplace(err error) bool {
+	var refused *ftpclient.Error
+	if !errors.As(err, &refused) || refused.Command != "RNTO" {
+		return false
+	}
+	switch refused.Kind() {
+	case ftpclient.KindExist, ftpclient.KindPermission, ftpclient.KindOther:
+		return true
+	}
+	return false
+}
+
+// replace renames over an existing file where the server will not: the old
+// file steps aside, under a name that listings hide, and comes back when the
+// rename fails all the same. cause is the first refusal, returned when there
+// was nothing in the way.
+func (t *tree) replace(ctx context.Context, from, to string, cause error) error {
+	old, err := t.client.Stat(ctx, to)
+	if err != nil || old.Type == ftpclient.TypeDir {
+		return cause
+	}
+	aside := tempPath(to)
+	if err := t.client.Rename(ctx, to, aside); err != nil {
+		return cause
+	}
+	if err := t.client.Rename(ctx, from, to); err != nil {
+		if back := t.client.Rename(ctx, aside, to); back != nil {
+			t.log.Error("a file could not be put back after a failed rename", "path", to, "kept as", aside, "error", back)
+		}
+		return err
+	}
+	if err := t.client.Delete(ctx, aside); err != nil {
+		t.log.Warn("the replaced version of a file could not be deleted", "path", to, "left as", aside, "error", err)
+	}
+	return nil
+}

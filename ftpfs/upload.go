@@ -1,0 +1,291 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+const (
+	fetchStep  = 4 << 20         // bytes asked for at a time when a file is completed for its upload
+	firstRetry = 5 * time.Second // after a failed upload
+	lastRetry  = 5 * time.Minute // the longest wait between two tries
+	uploadStep = 256 << 10       // bytes per write to the data connection
+)
+
+// uploads publishes contents: the bytes go under a temporary name, then one
+// write sets time and mode, renames and asks for the size. What could not be
+// published is kept and tried again.
+type uploads struct {
+	*contents
+	log *slog.Logger
+	wg  sync.WaitGroup // retries
+
+	mu      sync.Mutex
+	waiting map[*content]*node // failed and closed, to be tried again
+}
+
+func newUploads(cs *contents, log *slog.Logger) *uploads {
+	return &uploads{contents: cs, log: log, waiting: make(map[*content]*node)}
+}
+
+// commit publishes c if it is dirty and returns the server's verdict. What is
+// written meanwhile stays dirty. It ends only with ctx, which should be that
+// of the mount: an upload is not broken off by a signal.
+func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
+	if !c.local() {
+		return nil
+	}
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	return u.commitLocked(ctx, n, c)
+}
+
+func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
+	gen, dirty := c.file.Dirty()
+	path, named := u.nodes.path(n)
+	if !dirty || !named {
+		return nil // an unlinked file has no name to be published under
+	}
+	path = below(u.tree.root, path)
+	e, err := u.publish(ctx, c, path)
+	if now, _ := u.nodes.path(n); err != nil && below(u.tree.root, now) != path {
+		// A directory above was renamed meanwhile: once more, to the new place.
+		path = below(u.tree.root, now)
+		e, err = u.publish(ctx, c, path)
+	}
+	c.mu.Lock()
+	c.failed = err
+	c.mu.Unlock()
+	if err != nil {
+		if c.file.Size() == 0 && c.isFresh() && final(err) {
+			// There is nothing to keep but a name that the server refuses.
+			u.nodes.drop(n)
+			return err
+		}
+		u.log.Warn("upload failed; the data is kept", "path", path, "error", err)
+		return err
+	}
+	u.published(n, c, path, e, gen)
+	return nil
+}
+
+// final tells whether a refusal will be the same at the next try.
+func final(err error) bool {
+	switch errno(err) {
+	case syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.EISDIR, syscall.ENOTDIR, syscall.EINVAL, syscall.ENAMETOOLONG, syscall.ENOTSUP:
+		return true
+	}
+	return false
+}
+
+// publish brings the bytes of c to path and returns what the server has then.
+func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
+	for off := int64(0); off < c.file.Size(); off += fetchStep {
+		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
+			return ftpclient.Entry{}, fmt.Errorf("completing %s before its upload: %w", path, err)
+		}
+	}
+	temp := tempPath(path)
+	w, err := u.client.Store(ctx, temp)
+	if err != nil {
+		return ftpclient.Entry{}, u.tree.explainFile(ctx, temp, err)
+	}
+	source := &uploadReader{ctx: ctx, c: c, size: c.file.Size()}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, uploadStep)); err != nil {
+		w.Abort()
+		u.sweep(temp)
+		return ftpclient.Entry{}, err
+	}
+	c.mu.Lock()
+	commit := ftpclient.Commit{Path: path, ModTime: c.mtime, Mode: c.base.Mode, HasMode: c.base.HasMode && !c.fresh}
+	if c.modeSet {
+		commit.Mode, commit.HasMode = c.mode, true
+	}
+	c.mu.Unlock()
+	e, err := w.Commit(ctx, commit)
+	var lost *ftpclient.LostError
+	switch {
+	case err == nil:
+	case errors.As(err, &lost):
+		if now, statErr := u.client.Stat(ctx, path); statErr == nil && now.Size == source.size && u.tree.missing(ctx, temp) {
+			e, err = now, nil // renamed before the connection went
+		}
+	case refusesReplace(err):
+		if err = u.tree.replace(ctx, temp, path, err); err == nil {
+			e, err = u.client.Stat(ctx, path)
+		}
+	}
+	if err != nil {
+		u.sweep(temp)
+		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
+	}
+	if commit.HasMode {
+		e.Mode, e.HasMode = commit.Mode, true
+	}
+	if e.Size < 0 {
+		e.Size = source.size
+	}
+	return e, nil
+}
+
+// sweep removes what a failed upload left, as far as the server lets us.
+func (u *uploads) sweep(temp string) {
+	ctx, cancel := context.WithTimeout(u.base, 10*time.Second)
+	defer cancel()
+	if err := u.client.Delete(ctx, temp); err != nil && errno(err) != syscall.ENOENT {
+		u.log.Debug("temporary file left behind", "path", temp, "error", err)
+	}
+}
+
+// published records that the server has the bytes of generation gen as e.
+func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry, gen uint64) {
+	_, e.Name = split(path)
+	e.Type = ftpclient.TypeFile
+	resume := c.streams.hold()
+	defer func() { resume(e.Size) }()
+	c.mu.Lock()
+	wasFresh := c.fresh
+	c.fresh, c.stale, c.modeSet = false, false, false
+	if !e.HasMode && c.base.HasMode && !wasFresh {
+		e.Mode, e.HasMode = c.base.Mode, true
+	}
+	e.Owner, e.Group = c.base.Owner, c.base.Group
+	c.base, c.prior = e, c.base
+	c.mu.Unlock()
+	u.tree.put(path, e)
+	u.tree.stamp(path, e)
+	if wasFresh {
+		dir, _ := split(path)
+		u.tree.changed(dir)
+	}
+	c.file.Clean(gen, version(e))
+	u.nodes.mu.Lock()
+	n.entry, n.kept = e, e
+	u.nodes.mu.Unlock()
+}
+
+// uploadReader reads the content from its start to the size that it had when
+// the upload began.
+type uploadReader struct {
+	ctx  context.Context
+	c    *content
+	off  int64
+	size int64
+}
+
+func (r *uploadReader) Read(p []byte) (int, error) {
+	if r.off >= r.size {
+		return 0, io.EOF
+	}
+	n, err := r.c.read(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
+	r.off += int64(n)
+	if n == 0 && err == nil {
+		err = io.ErrUnexpectedEOF // cut while it was sent; it is dirty again and will be sent anew
+	}
+	return n, err
+}
+
+// later keeps a closed content whose upload failed, and tries again until it
+// succeeds, the file is deleted, or the mount ends.
+func (u *uploads) later(n *node, c *content) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.waiting[c] != nil {
+		return
+	}
+	u.waiting[c] = n
+	u.nodes.pin(n)
+	u.wg.Go(func() {
+		wait := firstRetry
+		for {
+			select {
+			case <-time.After(wait):
+			case <-u.base.Done():
+				return
+			}
+			if u.settled(n, c, u.commit(u.base, n, c)) {
+				return
+			}
+			wait = min(2*wait, lastRetry)
+		}
+	})
+}
+
+// settled takes c from the waiting list when it is published or pointless.
+func (u *uploads) settled(n *node, c *content, err error) bool {
+	if _, named := u.nodes.path(n); err != nil && named {
+		return false
+	}
+	u.mu.Lock()
+	if u.waiting[c] == nil {
+		u.mu.Unlock()
+		return true
+	}
+	delete(u.waiting, c)
+	u.mu.Unlock()
+
+	n.opening.Lock()
+	c.mu.Lock()
+	unused := c.users == 0
+	c.mu.Unlock()
+	if unused {
+		u.nodes.mu.Lock()
+		if n.content == c {
+			n.content = nil
+		}
+		u.nodes.mu.Unlock()
+	}
+	n.opening.Unlock()
+	if unused {
+		c.close()
+	}
+	u.nodes.unpin(n)
+	return true
+}
+
+// giveUp ends what waits, when no more tries will be made.
+func (u *uploads) giveUp() {
+	u.wg.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.waiting {
+		c.close()
+	}
+	clear(u.waiting)
+}
+
+// count is the number of files that wait for another try.
+func (u *uploads) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.waiting)
+}
+
+// drain tries once more to publish what waits, and returns the first error.
+func (u *uploads) drain(ctx context.Context) error {
+	u.mu.Lock()
+	waiting := make(map[*content]*node, len(u.waiting))
+	for c, n := range u.waiting {
+		waiting[c] = n
+	}
+	u.mu.Unlock()
+	var first error
+	for c, n := range waiting {
+		err := u.commit(ctx, n, c)
+		if !u.settled(n, c, err) && first == nil {
+			path, _ := u.nodes.path(n)
+			first = fmt.Errorf("%s could not be uploaded: %w", path, err)
+		}
+	}
+	return first
+}
