@@ -12,19 +12,6 @@ import (
 	"ftpfs/internal/ftptest"
 )
 
-func testClient(t *testing.T, cfg Config) *Client {
-	t.Helper()
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
-	}
-	cl, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cl.Close() })
-	return cl
-}
-
 func TestSmoke(t *testing.T) {
 	for _, name := range ftptest.RealNames {
 		for _, mode := range []Mode{ModeEPSV, ModePASV, ModeEPRT, ModePORT, ModeAuto} {

@@ -1,0 +1,137 @@
+package ftpclient
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseEPSV(t *testing.T) {
+	for text, want := range map[string]uint16{
+		"Entering Extended Passive Mode (|||6446|)":  6446,
+		"Entering Extended Passive Mode (|||6446|).": 6446,
+		"ok (!!!65535!)":                             65535,
+		"ok (|1|10.0.0.1|21|)":                       21,
+		"Entering Extended Passive Mode (|||0|)":     0,
+		"Entering Extended Passive Mode (|||65536|)": 0,
+		"Entering Extended Passive Mode (|||-1|)":    0,
+		"Entering Extended Passive Mode |||6446|":    0,
+		"Entering Extended Passive Mode (||6446|)":   0,
+		"Entering Extended Passive Mode (|||6446)":   0,
+		"":   0,
+		"()": 0,
+	} {
+		if port, ok := parseEPSV(text); port != want && ok || ok != (want != 0) {
+			t.Errorf("%q: %d %v, want %d", text, port, ok, want)
+		}
+	}
+}
+
+func TestParsePASV(t *testing.T) {
+	for text, want := range map[string]string{
+		"Entering Passive Mode (127,0,0,1,4,1).":    "127.0.0.1:1025",
+		"Entering Passive Mode 127,0,0,1,4,1":       "127.0.0.1:1025",
+		"Entering Passive Mode. 10,0,0,255,255,255": "10.0.0.255:65535",
+		"=127,0,0,1,0,21":                           "127.0.0.1:21",
+		"Entering Passive Mode (127,0,0,1,0,0)":     "",
+		"Entering Passive Mode (256,0,0,1,4,1)":     "",
+		"Entering Passive Mode (127,0,0,1,4)":       "",
+		"Entering Passive Mode (127,0,0,1,4,1,1)":   "",
+		"Entering Passive Mode (::1,4,1)":           "",
+		"":                                          "",
+	} {
+		addr, ok := parsePASV(text)
+		if ok != (want != "") || ok && addr.String() != want {
+			t.Errorf("%q: %v %v, want %s", text, addr, ok, want)
+		}
+	}
+}
+
+func FuzzParsePassive(f *testing.F) {
+	f.Add("Entering Extended Passive Mode (|||6446|)")
+	f.Add("Entering Passive Mode (127,0,0,1,4,1).")
+	f.Fuzz(func(t *testing.T, text string) {
+		if port, ok := parseEPSV(text); ok && port == 0 {
+			t.Error("port 0")
+		}
+		if addr, ok := parsePASV(text); ok && (addr.Port() == 0 || !addr.Addr().Is4()) {
+			t.Error(addr)
+		}
+	})
+}
+
+func TestParsePWD(t *testing.T) {
+	for text, want := range map[string]string{
+		`"/" is the current directory`:      "/",
+		`"/a b"`:                            "/a b",
+		`"/a""b" is current`:                `/a"b`,
+		`"/a"b" is your current location`:   `/a"b`, // pure-ftpd
+		`"/a"" b" is your current location`: `/a" b`,
+		`"C:\a"`:                            "",
+		`/a`:                                "",
+		`"/a`:                               "",
+		``:                                  "",
+	} {
+		if got, ok := parsePWD(reply{257, []string{text}}); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q %v, want %q", text, got, ok, want)
+		}
+	}
+	if _, ok := parsePWD(reply{250, []string{`"/"`}}); ok {
+		t.Error("250 taken for 257")
+	}
+}
+
+func FuzzParsePWD(f *testing.F) {
+	f.Add(`"/a""b" is current`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, ok := parsePWD(reply{257, []string{text}}); ok && !strings.HasPrefix(p, "/") {
+			t.Errorf("%q", p)
+		}
+	})
+}
+
+func featReply(lines ...string) reply {
+	return reply{211, append(append([]string{"Features:"}, lines...), "End")}
+}
+
+func TestParseFeatures(t *testing.T) {
+	f := parseFeatures(featReply(" MDTM", " mlst type*;Size*;modify*;", "211-REST STREAM", " SITE CHMOD", " SITE UTIME", ""))
+	for name, params := range map[string]string{
+		"MDTM": "", "MLST": "type*;Size*;modify*;", "REST": "STREAM", "SITE CHMOD": "CHMOD", "SITE UTIME": "UTIME",
+	} {
+		if got, ok := f[name]; !ok || got != params {
+			t.Errorf("%s: %q %v, want %q", name, got, ok, params)
+		}
+	}
+	if len(f) != 5 {
+		t.Errorf("%q", f)
+	}
+	if f := parseFeatures(reply{500, []string{"No"}}); len(f) != 0 {
+		t.Errorf("refused: %q", f)
+	}
+}
+
+func TestSelectFacts(t *testing.T) {
+	for mlst, want := range map[string]string{
+		"type*;size*;modify*;":                         "",
+		"type*;perm;size*;modify*;":                    "",
+		"type*;size*;modify*;UNIX.mode;media-type;":    "type;size;modify;UNIX.mode;",
+		"type*;perm*;size*;modify*;unique*;unix.mode;": "type;size;modify;unique;unix.mode;",
+		"": "",
+	} {
+		if got := (features{"MLST": mlst}).selectFacts(); got != want {
+			t.Errorf("%s: %q, want %q", mlst, got, want)
+		}
+	}
+}
+
+func FuzzParseFeatures(f *testing.F) {
+	f.Add(" MLST type*;size*;\n SITE CHMOD\n MDTM")
+	f.Fuzz(func(t *testing.T, body string) {
+		fs := parseFeatures(featReply(strings.Split(body, "\n")...))
+		fs.list()
+		isProFTPD("", fs)
+		if strings.ContainsAny(fs.selectFacts(), "\r\n") {
+			t.Error("line break in the facts")
+		}
+	})
+}
