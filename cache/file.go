@@ -28,6 +28,7 @@ type File struct {
 	fd        *os.File
 	created   bool // the local file exists; until then there is no data
 	size      int64
+	cuts      uint64 // counts the times that size went down
 	present   ranges
 	dirty     ranges // a part of present
 	blocks    map[int64]*block

@@ -41,7 +41,8 @@ type Files struct {
 	maxBytes  int64
 	blockSize int64
 
-	// The disk operations that tests make fail.
+	// The disk operations that tests make fail or wait.
+	pread  func(fd *os.File, p []byte, off int64) (int, error)
 	pwrite func(fd *os.File, p []byte, off int64) (int, error)
 	punch  func(fd *os.File, off, n int64) error
 
@@ -89,6 +90,7 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 		dir:       dir,
 		maxBytes:  cfg.MaxBytes,
 		blockSize: cfg.BlockSize,
+		pread:     (*os.File).ReadAt,
 		pwrite:    (*os.File).WriteAt,
 		punch:     punchHole,
 		index:     make(map[string]*File),

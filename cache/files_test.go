@@ -361,8 +361,8 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 }
 
 func TestSmallFilesCountSmallAndHoldNoDescriptors(t *testing.T) {
-	const n = 2000
-	s := openFiles(t, 32<<20)
+	const n = 1000
+	s := openFiles(t, 16<<20)
 	before := openDescriptors(t)
 	for i := range n {
 		f := open(t, s, fmt.Sprint("/", i), 1000)
@@ -385,8 +385,8 @@ func TestSmallFilesCountSmallAndHoldNoDescriptors(t *testing.T) {
 	if after := openDescriptors(t); after != before {
 		t.Errorf("%d descriptors after reading, before %d", after, before)
 	}
-	f := open(t, s, "/big", 32<<20)
-	fill(t, f, 0, 32<<20) // evicts all of them
+	f := open(t, s, "/big", 16<<20)
+	fill(t, f, 0, 16<<20) // evicts all of them
 	if st := s.Stats(); st.Files != 1 || len(localFiles(t, s)) != 1 {
 		t.Errorf("%+v, %d local files", st, len(localFiles(t, s)))
 	}
@@ -528,17 +528,51 @@ func TestFailedWriteLeavesZerosBehindTheEnd(t *testing.T) {
 	s := openFiles(t, 1<<20)
 	f, _ := s.Create("/f")
 	f.WriteAt(pattern(0, 10), 0)
-	s.pwrite = func(fd *os.File, p []byte, off int64) (int, error) {
-		fd.WriteAt(p, off)
-		return 2, syscall.EIO
+	for name, grow := range map[string]func(){
+		"truncate": func() { f.Truncate(20) },
+		"write":    func() { f.WriteAt([]byte{0}, 19) },
+	} {
+		f.Truncate(10)
+		s.pwrite = func(fd *os.File, p []byte, off int64) (int, error) {
+			fd.WriteAt(p, off)
+			return 2, syscall.EIO
+		}
+		if n, err := f.WriteAt(pattern(10, 10), 10); n != 2 || err != syscall.EIO || f.Size() != 12 {
+			t.Fatalf("%d, %v, size %d", n, err, f.Size())
+		}
+		s.pwrite = (*os.File).WriteAt
+		grow()
+		if got := readAll(t, f); !bytes.Equal(got, append(pattern(0, 12), make([]byte, 8)...)) {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
-	if n, err := f.WriteAt(pattern(10, 10), 10); n != 2 || err != syscall.EIO || f.Size() != 12 {
-		t.Fatalf("%d, %v, size %d", n, err, f.Size())
+}
+
+// TestReaderDoesNotSeeACut: a file that is cut and grown again while it is
+// being read never held zeros and new bytes in any other mixture.
+func TestReaderDoesNotSeeACut(t *testing.T) {
+	s := openFiles(t, 1<<20)
+	f, _ := s.Create("/f")
+	f.WriteAt(pattern(0, 100), 0)
+	cut := func(size int64, then func()) {
+		s.pread = func(fd *os.File, p []byte, off int64) (int, error) {
+			s.pread = (*os.File).ReadAt
+			if err := f.Truncate(size); err != nil {
+				t.Error(err)
+			}
+			n, err := fd.ReadAt(p, off)
+			then()
+			return n, err
+		}
 	}
-	s.pwrite = (*os.File).WriteAt
-	f.Truncate(20)
-	if got := readAll(t, f); !bytes.Equal(got, append(pattern(0, 12), make([]byte, 8)...)) {
-		t.Errorf("%v", got)
+	p := make([]byte, 100)
+	cut(50, func() {})
+	if n, err := f.ReadAt(t.Context(), p, 0); n != 50 || err != io.EOF || !bytes.Equal(p[:n], pattern(0, 50)) {
+		t.Errorf("cut while read: %d, %v", n, err)
+	}
+	cut(0, func() { f.WriteAt(pattern(7, 100), 0) })
+	if n, err := f.ReadAt(t.Context(), p, 0); n != 100 || err != nil || !bytes.Equal(p, pattern(7, 100)) {
+		t.Errorf("cut and written again while read: %d, %v", n, err)
 	}
 }
 
@@ -642,7 +676,7 @@ func TestReadersNeverSeeHoles(t *testing.T) {
 		for r := range 2 {
 			readers.Go(func() {
 				p := make([]byte, 50_000)
-				for off := int64(r) * 1000; off < 6*size; off += 40_000 {
+				for off := int64(r) * 1000; off < 2*size; off += 40_000 {
 					at := off % size
 					n, err := f.ReadAt(t.Context(), p, at)
 					if err != nil && err != io.EOF || !bytes.Equal(p[:n], want[at:at+int64(n)]) || n == 0 {

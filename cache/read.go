@@ -44,26 +44,27 @@ func (f *File) readBlock(ctx context.Context, p []byte, off int64) (int, error) 
 	defer s.unpin(b)
 	_, end := s.bounds(b.no)
 	p = p[:min(int64(len(p)), end-off)]
-	n, err := f.await(ctx, off, len(p))
-	if err != nil {
-		return 0, err
+	for {
+		n, err := f.await(ctx, off, len(p))
+		if err != nil {
+			return 0, err
+		}
+		if b.weight == 0 || !f.created {
+			clear(p[:n])
+			return n, nil
+		}
+		cuts := f.cuts
+		s.mu.Unlock()
+		err = f.readLocal(p[:n], off)
+		s.mu.Lock()
+		if err != nil {
+			return 0, err
+		}
+		if f.cuts == cuts {
+			return n, nil
+		}
+		// What was cut off meanwhile may have been read as zeros.
 	}
-	p = p[:n]
-	if b.weight == 0 || !f.created {
-		clear(p)
-		return n, nil
-	}
-	s.mu.Unlock()
-	err = f.readLocal(p, off)
-	s.mu.Lock()
-	if err != nil {
-		return 0, err
-	}
-	// What was cut off meanwhile may have been read as zeros.
-	if rest := f.size - off; rest < int64(n) {
-		return int(max(0, rest)), io.EOF
-	}
-	return n, nil
 }
 
 // await waits until the n bytes from off, as far as f has them, are present,
@@ -111,7 +112,7 @@ func (f *File) readLocal(p []byte, off int64) error {
 	if err != nil {
 		return err
 	}
-	n, err := fd.ReadAt(p, off)
+	n, err := f.files.pread(fd, p, off)
 	if err == io.EOF {
 		clear(p[n:])
 		err = nil

@@ -157,6 +157,7 @@ func (f *File) change(start, end, size int64) {
 	f.present.add(start, end)
 	f.dirty.add(start, end)
 	if size < old {
+		f.cuts++
 		f.present.remove(size, old)
 		f.dirty.remove(size, old)
 		for no, b := range f.blocks {
