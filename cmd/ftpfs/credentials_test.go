@@ -27,6 +27,7 @@ func TestCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	missing := filepath.Join(dir, "missing")
 	const prompted = "prompted"
 	tests := []struct {
 		title  string
@@ -54,8 +55,8 @@ func TestCredentials(t *testing.T) {
 		{title: "netrc, default of another user", url: "ftp://ann@third/", netrc: netrc, user: "ann", pass: prompted, prompt: "Password of ann at third: "},
 		{title: "prompt", url: "ftp://ann@host:2121/", user: "ann", pass: prompted, prompt: "Password of ann at host:2121: "},
 		{title: "anonymous by name", url: "ftp://anonymous@host/", user: "anonymous", pass: "anonymous@"},
-		{title: "no such file", url: "ftp://ann@host/", flags: flags{passwordFile: "/nonexistent"},
-			fail: "The password file cannot be read: open /nonexistent: no such file or directory."},
+		{title: "no such file", url: "ftp://ann@host/", flags: flags{passwordFile: missing},
+			fail: "The password file cannot be read: open " + missing + ": no such file or directory."},
 		{title: "empty file", url: "ftp://ann@host/", flags: flags{passwordFile: empty},
 			fail: "The password file " + empty + " cannot be read: its first line is empty."},
 		{title: "password without user", url: "ftp://host/", flags: flags{passwordFile: passwords},
@@ -70,7 +71,7 @@ func TestCredentials(t *testing.T) {
 		src := sources{
 			stdin: strings.NewReader("from stdin\n"),
 			getenv: func(name string) string {
-				return map[string]string{"FTPFS_PASSWORD": tt.env, "NETRC": tt.netrc, "HOME": "/nonexistent"}[name]
+				return map[string]string{"FTPFS_PASSWORD": tt.env, "NETRC": tt.netrc, "HOME": missing}[name]
 			},
 			prompt: func(label string) (string, error) {
 				asked = label

@@ -50,10 +50,19 @@ func explainMount(err error, j job, root string) error {
 	switch {
 	case errors.As(err, &local):
 		return fail(exitMountPoint, "The cache directory cannot be used: %w. Choose another one by --cache-dir.", err)
-	case errors.As(err, &network), errors.Is(err, os.ErrDeadlineExceeded):
-		return fail(exitServer, "The directory %s on %s cannot be read: %w. If only listings fail, try another --mode.", root, j.Target.hostName(), err)
+	case errors.As(err, &network), errors.As(err, &refused) && concernsData(refused):
+		return fail(exitServer, "%s cannot send a listing: %w. If data connections are blocked, try another --mode.", j.Target.hostName(), err)
 	case errors.As(err, &refused), errors.As(err, &errno):
 		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, j.Target.hostName(), err)
 	}
 	return fail(exitMountPoint, "%s cannot be mounted on: %w.", j.MountPoint, err)
+}
+
+// concernsData tells whether a refusal is about the data connection, not the path.
+func concernsData(refused *ftpclient.Error) bool {
+	switch refused.Command {
+	case "EPSV", "PASV", "EPRT", "PORT":
+		return true
+	}
+	return refused.Code == 425
 }

@@ -54,7 +54,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	s.SortFlags = false
 	f.registerSettings(s)
-	s.StringArrayVarP(&f.options, "option", "o", nil, "flags by name, as in fstab: -o read-only,uid=1000")
+	s.StringArrayVarP(&f.options, "option", "o", nil, "flags by `NAME[=VALUE],...`: -o read-only,uid=1000")
 	s.BoolP("version", "V", false, "print the version")
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(
 		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
@@ -74,26 +74,26 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
 	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
 	s.Var(value(&f.pasvAddress, ftpclient.ParsePasvAddress, "control|reply|ADDR", "control"), "pasv-address", "host to connect to in passive mode: the control connection's, as the server replies, or a fixed one")
-	s.IntVar(&f.connections, "connections", 6, "most connections to the server at a time")
-	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server before an operation fails")
+	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
+	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 
-	s.StringVar(&f.user, "user", "", "user to log in as, when the URL names none")
-	s.StringVar(&f.passwordFile, "password-file", "", "file whose first line is the password")
+	s.StringVar(&f.user, "user", "", "user `NAME` to log in as, when the URL names none")
+	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` whose first line is the password")
 	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 
-	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "how long a directory listing is believed")
-	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered")
-	s.StringVar(&f.cacheDir, "cache-dir", filepath.Join(xdg.CacheHome, "ftpfs"), "where file contents are kept while mounted")
+	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
+	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
+	s.StringVar(&f.cacheDir, "cache-dir", filepath.Join(xdg.CacheHome, "ftpfs"), "`DIR` where file contents are kept while mounted")
 	s.Var(value(&f.cacheSize, parseSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; files being written come on top")
 
 	s.BoolVar(&f.readOnly, "read-only", false, "refuse every change")
 	f.uid, f.gid = uint32(os.Getuid()), uint32(os.Getgid())
-	s.Uint32Var(&f.uid, "uid", f.uid, "owner of all files")
-	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files")
-	s.Var(value(&f.umask, parseUmask, "OCTAL", "022"), "umask", "permissions to take away from all files")
+	s.Uint32Var(&f.uid, "uid", f.uid, "owner of all files (default your own `ID`)")
+	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files (default your own `ID`)")
+	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
-	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; always so with --allow-other")
+	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
 }
 
 // aliases are names that mount(8) users expect.
@@ -117,7 +117,8 @@ func (f *flags) applyOptions(s *pflag.FlagSet) error {
 			}
 			if !hasText {
 				if flag.NoOptDefVal == "" {
-					return fail(exitUsage, "The option %q needs a value: -o %s=%s.", name, name, strings.ToUpper(flag.Value.Type()))
+					kind, _ := pflag.UnquoteUsage(flag)
+					return fail(exitUsage, "The option %q needs a value: -o %s=%s.", name, name, kind)
 				}
 				text = flag.NoOptDefVal
 			}

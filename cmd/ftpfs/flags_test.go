@@ -34,7 +34,7 @@ func TestFlagDefaults(t *testing.T) {
 		t.Fatal(given, err)
 	}
 	if f.mode != ftpclient.ModeAuto || f.connections != 6 || f.timeout != 30*time.Second || f.cacheSize != 1<<30 ||
-		f.umask != 0o022 || f.dirCacheTTL != time.Minute || f.readOnly || f.allowOther || !strings.HasSuffix(f.cacheDir, "/ftpfs") {
+		f.umask != 0 || f.dirCacheTTL != time.Minute || f.readOnly || f.allowOther || !strings.HasSuffix(f.cacheDir, "/ftpfs") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -99,7 +99,7 @@ func TestFlagErrors(t *testing.T) {
 		{"-o help", `There is no option "help". See ftpfs --help.`},
 		{"-o option=user=x", `There is no option "option". See ftpfs --help.`},
 		{"-o qqqqqqqq", `There is no option "qqqqqqqq". See ftpfs --help.`},
-		{"-o uid", `The option "uid" needs a value: -o uid=UINT32.`},
+		{"-o uid", `The option "uid" needs a value: -o uid=ID.`},
 		{"-o mode=fast", `The option mode=fast is wrong: mode "fast" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.`},
 		{"-o umask=9", `The option umask=9 is wrong: write a umask in octal digits, as 022. See ftpfs --help.`},
 		{"-o active-ports=9-1", `The option active-ports=9-1 is wrong: write a range of ports as 50000-50100. See ftpfs --help.`},

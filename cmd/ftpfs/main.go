@@ -39,6 +39,8 @@ to standard error.
 Limitations:
   Plain FTP only: the password and all data cross the network unencrypted.
   Links and devices cannot be created, and chown reaches only the own user.
+  A file is uploaded when it is closed, and close tells whether the server took it.
+  Until then it is kept in the cache directory, and lost if ftpfs is killed.
   Times of servers without MLSD are as fine as their listing: minutes, then days.
   A change that others make on the server is seen after --dir-cache-ttl.
   The server may refuse names, modes or times; the program that asked gets the error.

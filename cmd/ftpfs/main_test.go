@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -140,15 +141,24 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	m := newFakeMount()
 	signals := make(chan os.Signal, 1)
 	m.unmount = func(ctx context.Context) error {
-		signals <- syscall.SIGINT // while the upload goes on
-		<-ctx.Done()
+		// While the upload goes on. A signal that comes at once is the first one again.
+		for ctx.Err() == nil {
+			select {
+			case signals <- syscall.SIGINT:
+			case <-ctx.Done():
+			}
+		}
 		close(m.end)
 		return errors.New("STOR /a: cut")
 	}
+	start := time.Now()
 	signals <- syscall.SIGINT
 	err := waitFor(m, signals, quiet())
 	if exitCode(err) != exitUnmount || err.Error() != "The mount ended with an error: STOR /a: cut." {
 		t.Error(err)
+	}
+	if time.Since(start) < doubled {
+		t.Error("a doubled signal has ended the upload")
 	}
 }
 

@@ -79,8 +79,13 @@ func inside(name, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// patience is how long a mount that has been told to end at once may take.
-const patience = 2 * time.Second
+const (
+	// doubled is how long after the first signal another is taken for the same: sudo,
+	// timeout and others pass on what the terminal has sent to all.
+	doubled = 300 * time.Millisecond
+	// patience is how long a mount that has been told to end at once may take.
+	patience = 2 * time.Second
+)
 
 // serve mounts, calls ready, and returns when the mount has ended. A first signal
 // unmounts and finishes uploads, a second one ends at once.
@@ -142,10 +147,15 @@ func waitFor(m mounted, signals <-chan os.Signal, log *slog.Logger) error {
 		<-done
 		unmounted <- err
 	}()
-	select {
-	case err := <-unmounted:
-		return ended(err)
-	case <-signals:
+	for first := time.Now(); ; {
+		select {
+		case err := <-unmounted:
+			return ended(err)
+		case <-signals:
+		}
+		if time.Since(first) > doubled {
+			break
+		}
 	}
 	cancel()
 	select {
