@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"ftpfs/ftpclient"
@@ -14,6 +15,7 @@ import (
 // explainConnect says what to do about an error of the first connection.
 func explainConnect(err error, j job, f *flags) error {
 	host := j.Target.hostName()
+	err = phrase{err}
 	var refused *ftpclient.Error
 	var dns *net.DNSError
 	var timeout net.Error
@@ -43,6 +45,7 @@ func explainConnect(err error, j job, f *flags) error {
 
 // explainMount says what to do when the server has let us in and the mount fails.
 func explainMount(err error, j job, root string) error {
+	err = phrase{err}
 	var refused *ftpclient.Error
 	var local *fs.PathError
 	var network *net.OpError // not net.Error, which every errno is
@@ -66,3 +69,9 @@ func concernsData(refused *ftpclient.Error) bool {
 	}
 	return refused.Code == 425
 }
+
+// phrase is an error without the full stop that servers write, to be put into a sentence.
+type phrase struct{ err error }
+
+func (p phrase) Error() string { return strings.TrimRight(p.err.Error(), ". ") }
+func (p phrase) Unwrap() error { return p.err }

@@ -26,7 +26,7 @@ func TestExplainConnect(t *testing.T) {
 		code int
 		want string
 	}{
-		{ann, &ftpclient.Error{Command: "PASS", Code: 530, Text: "Login incorrect"}, exitLogin,
+		{ann, &ftpclient.Error{Command: "PASS", Code: 530, Text: "Login incorrect."}, exitLogin,
 			"host:2121 refused the login of ann: PASS: 530 Login incorrect. Check user and password."},
 		{anonymous, &ftpclient.Error{Command: "USER", Code: 530, Text: "No"}, exitLogin,
 			"host lets nobody in anonymously: USER: 530 No. Name a user, as in ftp://user@host/."},
@@ -53,7 +53,7 @@ func TestExplainMount(t *testing.T) {
 		code int
 		want string
 	}{
-		{&ftpclient.Error{Command: "CWD", Path: "/a", Code: 550, Text: "No such file"}, exitRemoteDir,
+		{&ftpclient.Error{Command: "CWD", Path: "/a", Code: 550, Text: "No such file. "}, exitRemoteDir,
 			"The directory /a on host cannot be read: CWD /a: 550 No such file. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
 		{fmt.Errorf("(550) %w", syscall.EACCES), exitRemoteDir,
 			"The directory /a on host cannot be read: (550) permission denied. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
