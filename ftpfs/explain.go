@@ -33,9 +33,46 @@ type explained struct {
 func (e *explained) Error() string { return fmt.Sprintf("%v (%v)", e.err, e.reason) }
 func (e *explained) Unwrap() error { return e.reason }
 
+// find asks the server what path is, whatever a cache says. A missing path is
+// ENOENT, also on servers that refuse without a reason: then the parent's
+// listing tells.
+func (t *tree) find(ctx context.Context, path string) (ftpclient.Entry, error) {
+	e, err := t.client.Stat(ctx, path)
+	if !unexplained(err) || path == "/" {
+		return e, err
+	}
+	dir, name := split(path)
+	if isTemp(name) { // cached listings hide it
+		listing, listErr := t.client.List(ctx, dir)
+		if listErr != nil || listing.Truncated {
+			return e, err
+		}
+		for _, e := range listing.Entries {
+			if e.Name == name {
+				return e, nil
+			}
+		}
+		return e, because(syscall.ENOENT, err)
+	}
+	const asked = -1 // nothing that was asked for before now
+	listing, listErr := t.list(ctx, dir, asked)
+	if listErr != nil {
+		return e, listErr
+	}
+	for _, e := range listing.Entries {
+		if e.Name == name {
+			return e.Entry, nil
+		}
+	}
+	if !listing.Complete {
+		return e, err
+	}
+	return e, because(syscall.ENOENT, err)
+}
+
 // missing tells whether the server says plainly that path does not exist.
 func (t *tree) missing(ctx context.Context, path string) bool {
-	_, err := t.client.Stat(ctx, path)
+	_, err := t.find(ctx, path)
 	return errno(err) == syscall.ENOENT
 }
 
@@ -43,11 +80,11 @@ func (t *tree) explainList(ctx context.Context, dir string, err error) error {
 	if !unexplained(err) {
 		return err
 	}
-	e, statErr := t.client.Stat(ctx, dir)
+	e, findErr := t.find(ctx, dir)
 	switch {
-	case errno(statErr) == syscall.ENOENT:
+	case errno(findErr) == syscall.ENOENT:
 		return because(syscall.ENOENT, err)
-	case statErr == nil && e.Type != ftpclient.TypeDir:
+	case findErr == nil && e.Type != ftpclient.TypeDir:
 		return because(syscall.ENOTDIR, err)
 	}
 	return because(syscall.EACCES, err)
@@ -58,8 +95,8 @@ func (t *tree) explainMake(ctx context.Context, path string, err error) error {
 		return err
 	}
 	dir, _ := split(path)
-	switch _, statErr := t.client.Stat(ctx, path); {
-	case statErr == nil:
+	switch _, findErr := t.find(ctx, path); {
+	case findErr == nil:
 		return because(syscall.EEXIST, err)
 	case t.missing(ctx, dir):
 		return because(syscall.ENOENT, err)
@@ -71,11 +108,11 @@ func (t *tree) explainRemove(ctx context.Context, path string, isDir bool, err e
 	if !unexplained(err) {
 		return err
 	}
-	e, statErr := t.client.Stat(ctx, path)
+	e, findErr := t.find(ctx, path)
 	switch {
-	case errno(statErr) == syscall.ENOENT:
+	case errno(findErr) == syscall.ENOENT:
 		return because(syscall.ENOENT, err)
-	case statErr != nil:
+	case findErr != nil:
 		return err
 	case !isDir && e.Type == ftpclient.TypeDir:
 		return because(syscall.EISDIR, err)
@@ -98,7 +135,7 @@ func (t *tree) explainRename(ctx context.Context, from, to string, err error) er
 	if t.missing(ctx, from) || t.missing(ctx, dir) {
 		return because(syscall.ENOENT, err)
 	}
-	if e, statErr := t.client.Stat(ctx, to); statErr == nil && e.Type == ftpclient.TypeDir {
+	if e, findErr := t.find(ctx, to); findErr == nil && e.Type == ftpclient.TypeDir {
 		return because(syscall.ENOTEMPTY, err)
 	}
 	return because(syscall.EACCES, err)
@@ -110,15 +147,15 @@ func (t *tree) explainFile(ctx context.Context, path string, err error) error {
 		return err
 	}
 	dir, name := split(path)
-	e, statErr := t.client.Stat(ctx, path)
+	e, findErr := t.find(ctx, path)
 	switch {
-	case statErr == nil && e.Type == ftpclient.TypeDir:
+	case findErr == nil && e.Type == ftpclient.TypeDir:
 		return because(syscall.EISDIR, err)
-	case statErr == nil:
+	case findErr == nil:
 		return because(syscall.EACCES, err)
-	case errno(statErr) == syscall.ENOENT && isTemp(name) && !t.missing(ctx, dir):
+	case errno(findErr) == syscall.ENOENT && isTemp(name) && !t.missing(ctx, dir):
 		return because(syscall.EACCES, err) // a directory that takes no new files
-	case errno(statErr) == syscall.ENOENT:
+	case errno(findErr) == syscall.ENOENT:
 		return because(syscall.ENOENT, err)
 	}
 	return err

@@ -205,7 +205,7 @@ func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duratio
 // probe asks the server for one name, where listings cannot tell.
 func (t *tree) probe(ctx context.Context, path string, now time.Time) (cache.Found[ftpclient.Entry], error) {
 	found := cache.Found[ftpclient.Entry]{Complete: true, Fetched: now, Expires: now.Add(time.Second)}
-	e, err := t.client.Stat(ctx, path)
+	e, err := t.find(ctx, path)
 	switch {
 	case err == nil:
 		found.Entry, found.Exists = e, true
@@ -241,7 +241,7 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 	err := t.client.MakeDir(ctx, path)
 	var lost *ftpclient.LostError
 	if errors.As(err, &lost) {
-		if e, statErr := t.client.Stat(ctx, path); statErr == nil && e.Type == ftpclient.TypeDir {
+		if e, findErr := t.find(ctx, path); findErr == nil && e.Type == ftpclient.TypeDir {
 			err = nil // it was made before the connection went
 		}
 	}
@@ -269,11 +269,11 @@ func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
 	err := do(ctx, path)
 	var lost *ftpclient.LostError
 	if errors.As(err, &lost) {
-		_, statErr := t.client.Stat(ctx, path)
+		_, findErr := t.find(ctx, path)
 		switch {
-		case errno(statErr) == syscall.ENOENT:
+		case errno(findErr) == syscall.ENOENT:
 			err = nil // it went before the connection did
-		case statErr == nil:
+		case findErr == nil:
 			err = do(ctx, path) // it is still there: the command was not carried out
 		}
 	}
@@ -301,13 +301,13 @@ func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) e
 	err := t.client.Rename(ctx, from, to)
 	var lost *ftpclient.LostError
 	if errors.As(err, &lost) {
-		_, statErr := t.client.Stat(ctx, from)
+		_, findErr := t.find(ctx, from)
 		switch {
-		case errno(statErr) == syscall.ENOENT:
-			if _, there := t.client.Stat(ctx, to); there == nil {
+		case errno(findErr) == syscall.ENOENT:
+			if _, there := t.find(ctx, to); there == nil {
 				err = nil
 			}
-		case statErr == nil:
+		case findErr == nil:
 			err = t.client.Rename(ctx, from, to)
 		}
 	}
@@ -354,7 +354,7 @@ func refusesReplace(err error) bool {
 // rename fails all the same. cause is the first refusal, returned when there
 // was nothing in the way.
 func (t *tree) replace(ctx context.Context, from, to string, cause error) error {
-	old, err := t.client.Stat(ctx, to)
+	old, err := t.find(ctx, to)
 	if err != nil || old.Type == ftpclient.TypeDir {
 		return cause
 	}

@@ -117,12 +117,12 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 	switch {
 	case err == nil:
 	case errors.As(err, &lost):
-		if now, statErr := u.client.Stat(ctx, path); statErr == nil && now.Size == source.size && u.tree.missing(ctx, temp) {
+		if now, findErr := u.tree.find(ctx, path); findErr == nil && now.Size == source.size && u.tree.missing(ctx, temp) {
 			e, err = now, nil // renamed before the connection went
 		}
 	case refusesReplace(err):
 		if err = u.tree.replace(ctx, temp, path, err); err == nil {
-			e, err = u.client.Stat(ctx, path)
+			e, err = u.tree.find(ctx, path)
 		}
 	}
 	if err != nil {
