@@ -150,6 +150,15 @@ func (p *peer) end() {
 	}
 }
 
+// drain reads until the client closes the connection, whatever it sends.
+func (p *peer) drain() {
+	for {
+		if _, err := p.br.ReadString('\n'); err != nil {
+			return
+		}
+	}
+}
+
 func testClient(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	if cfg.Timeout == 0 {
