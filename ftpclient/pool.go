@@ -198,11 +198,22 @@ func (p *pool) dial() {
 	p.idle = append(p.idle, c)
 	c.used = time.Now()
 	p.schedule()
-	if slices.Contains(p.idle, c) {
-		c.reused = true
+	i := slices.Index(p.idle, c)
+	if i < 0 {
+		p.mu.Unlock()
+		return
+	}
+	c.reused = true
+	m := c.wantsSpare()
+	if m != ModeAuto {
+		p.idle = slices.Delete(p.idle, i, i+1)
 	}
 	p.watchIdle()
 	p.mu.Unlock()
+	if m != ModeAuto {
+		c.prepare(m)
+		p.put(c)
+	}
 }
 
 // dialFailed decides who learns of it: if connections live, their number is the limit
