@@ -52,6 +52,9 @@ func (s *server) loop() error {
 		req, err := s.conn.ReadRequest()
 		switch {
 		case err == nil:
+			if s.fs.opts.TraceFUSE {
+				s.log.Debug("fuse", "request", req)
+			}
 			s.dispatch(req)
 		case errors.Is(err, io.EOF):
 			return nil

@@ -12,33 +12,43 @@ import (
 	"time"
 )
 
-const unmountRetry = 200 * time.Millisecond
+const (
+	busyRetry = 200 * time.Millisecond // between two tries to unmount
+	busyFor   = 5 * time.Second        // how long programs may keep the mount busy
+	lastWait  = 2 * time.Second        // for requests at work, when nothing is waited for any more
+)
 
-// Unmount publishes what is written but not closed, unmounts, and waits until
-// all is put away. While programs use the mount it tries again until ctx ends;
-// then the mount is taken out of the tree, requests at work fail, and what was
-// not published is lost, as the error says.
+// Unmount publishes what is written but not closed, however long that takes,
+// unmounts, and waits until all is put away. Programs that keep the mount busy
+// for some seconds more lose it: it is taken out of the tree, what they have
+// written until then is published, and their next request fails. When ctx ends
+// nothing is waited for any more, and what was not published is lost, as the
+// error says; programs that use the mount still may then keep it from ending.
 func (f *FS) Unmount(ctx context.Context) error {
+	device := mountDevice(f.dir)
 	flushed := f.flushAll(ctx)
-	for {
-		err := Unmount(f.dir)
-		if err == nil || !mounted(f.dir) {
-			break
-		}
+	patient, cancel := context.WithTimeout(ctx, busyFor)
+	defer cancel()
+	for Unmount(f.dir) != nil && mounted(f.dir) {
 		select {
 		case <-f.done:
-		case <-time.After(unmountRetry):
+		case <-time.After(busyRetry):
 			continue
-		case <-ctx.Done():
-			f.abandon()
+		case <-patient.Done():
+			f.detach(device)
 		}
 		break
 	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		f.abandon()
-		<-f.done
+		f.detach(device)
+		f.cancel()
+		select {
+		case <-f.done:
+		case <-time.After(lastWait):
+			return errors.Join(flushed, fmt.Errorf("programs still use what was mounted on %s", f.dir))
+		}
 	}
 	return errors.Join(flushed, f.err)
 }
@@ -54,19 +64,19 @@ func (f *FS) flushAll(ctx context.Context) error {
 	return failed
 }
 
-// abandon takes the mount away from those who still use it.
-func (f *FS) abandon() {
-	device := mountDevice(f.dir)
-	if err := fusermount("-uz", f.dir); err != nil {
+// detach takes the mount away from the programs that still use it, by the
+// kernel's number of the connection.
+func (f *FS) detach(device string) {
+	if err := UnmountLazy(f.dir); err != nil && mounted(f.dir) {
 		f.log.Warn("lazy unmount failed", "dir", f.dir, "error", err)
 	}
-	f.cancel()
-	if device != "" {
-		// Programs that keep files open get errors instead of keeping us.
-		abort := filepath.Join("/sys/fs/fuse/connections", device, "abort")
-		if err := os.WriteFile(abort, []byte("1"), 0); err != nil {
-			f.log.Debug("the connection with the kernel was not aborted", "error", err)
-		}
+	if device == "" {
+		return
+	}
+	// Programs that keep files open get errors instead of keeping us.
+	abort := filepath.Join("/sys/fs/fuse/connections", device, "abort")
+	if err := os.WriteFile(abort, []byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		f.log.Debug("the connection with the kernel was not aborted", "error", err)
 	}
 }
 
