@@ -149,6 +149,7 @@ func (r *Reader) failed(err error) {
 // what the server still sends is stopped in the background. It always returns nil.
 func (r *Reader) Close() error {
 	if r.take(true) {
+		reset(r.nc)
 		r.client.settle(r.c, r.nc, endEarly)
 	}
 	return nil

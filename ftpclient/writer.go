@@ -148,6 +148,7 @@ func (w *Writer) Abort() {
 	}
 	w.mu.Unlock()
 	if state == stateWriting {
+		reset(w.nc)
 		w.client.settle(w.c, w.nc, endEarly)
 	}
 }
