@@ -42,6 +42,8 @@ type pool struct {
 	idle       []*conn       // longest idle first
 	waiters    []*waiter     // longest waiting first
 	dialing    int           //
+	crowd      bool          // several dials have been under way at the same time
+	oneByOne   bool          // no crowds: the server has refused somebody
 	bulk       int           // connections in use for a bulk transfer
 	loggedIn   bool          // a login has succeeded; until then one is tried at a time
 	contended  bool          // someone waits who can only be served by a connection in use
@@ -115,7 +117,7 @@ func (p *pool) wait(ctx context.Context, u use) (*conn, error) {
 // schedule serves whoever can be served and starts dials for the others. mu is held.
 func (p *pool) schedule() {
 	if p.limit < p.client.cfg.Connections && time.Now().After(p.limitUntil) {
-		p.limit = p.client.cfg.Connections
+		p.limit, p.oneByOne = p.client.cfg.Connections, false
 	}
 	unserved, held := 0, 0
 	waiting := p.waiters[:0]
@@ -140,8 +142,9 @@ func (p *pool) schedule() {
 	clear(p.waiters[len(waiting):])
 	p.waiters = waiting
 
-	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.loggedIn || p.dialing == 0) {
+	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.dialing == 0 || p.loggedIn && !p.oneByOne) {
 		p.dialing++
+		p.crowd = p.crowd || p.dialing > 1
 		if !p.client.spawn(p.dial) {
 			p.dialing--
 			break
@@ -188,6 +191,7 @@ func (p *pool) dial() {
 		p.mu.Unlock()
 		return
 	}
+	p.crowd = p.crowd && p.dialing > 0
 	if p.closed {
 		p.mu.Unlock()
 		c.close()
@@ -244,11 +248,21 @@ func (p *pool) dialFailed(err error) {
 	p.schedule()
 }
 
+// lower takes the number of connections that live as the limit. If several were tried
+// at once they may have stood in each other's way: one more is tried alone.
 func (p *pool) lower(live int, err error) {
-	if live < p.limit {
-		p.client.cfg.Logger.Info("the server limits connections", "connections", live, "reply", err.Error())
+	limit := max(1, live)
+	if p.dialing == 0 {
+		if p.crowd {
+			limit++
+		}
+		p.crowd = false
 	}
-	p.limit = max(1, min(p.limit, live))
+	if limit < p.limit {
+		p.client.cfg.Logger.Info("the server limits connections", "connections", limit, "reply", err.Error())
+		p.limit = limit
+	}
+	p.oneByOne = true
 	p.limitUntil = time.Now().Add(learnedFor)
 	p.schedule()
 }

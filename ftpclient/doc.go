@@ -1,0 +1,61 @@
+// Package ftpclient is a client of FTP servers (RFC 959, 2389, 2428, 3659) for programs
+// that use one server much and from several goroutines: a file system, a mirror, a
+// backup.
+//
+// A Client is a pool of control connections to one server. Its verbs (List, Stat,
+// Rename, Delete and so on) each take a connection, speak, and give it back. Retrieve
+// returns a Reader, Store and Append return a Writer; these own a connection until
+// their end. An Entry describes a file, a Listing the content of a directory.
+//
+// # Paths
+//
+// Paths are absolute and made of raw bytes; nothing is cleaned, translated or quoted.
+// Line breaks and NUL are refused before anything is sent. A path that is too long for a
+// command is reached by way of its directory; where that cannot be, the Error has
+// KindNameTooLong.
+//
+// # Ownership
+//
+// Who opens a Reader must Close it; who opens a Writer must end it by Close, Commit or
+// Abort. The Client must be closed: Close ends everything that is under way and waits
+// for the goroutines of the package, of which none outlives it.
+//
+// # Waiting
+//
+// Every verb takes a context and returns when it ends; the connection in use is then
+// given up, since its replies cannot be told apart any more. For Retrieve, Store and
+// Append the context covers the opening only. Apart from the context, nothing lasts
+// longer than Config.Timeout without a sign of life from the server, except waiting for
+// a connection while others use all of them.
+//
+// Connections are handed out first come first served, at most Config.Connections or as
+// many as the server allows, which is learned from its replies 421 and 530. One is never
+// given to Readers and Writers if there are more, so that short commands and listings
+// get through. Contended tells that somebody waits for a transfer to end.
+//
+// # Errors and repetition
+//
+// A refusal by the server is an *Error: it has the reply and a Kind, and answers
+// errors.Is for fs.ErrNotExist, fs.ErrPermission, fs.ErrExist and
+// errors.ErrUnsupported. Errors of the network stay what they are, wrapped:
+// os.ErrDeadlineExceeded, syscall.ECONNREFUSED, and net.ErrClosed after Close.
+//
+// If a connection that had been idle turns out to be dead, what only asks is asked again
+// on another one. What changes something is not, unless it certainly was not done: the
+// error then is a *LostError. A Writer is never repeated.
+//
+// # Data
+//
+// Each listing and each file goes over a data connection of its own: EPSV, PASV, EPRT or
+// PORT, as Config.Mode says or as turns out to work. In passive modes each idle
+// control connection keeps a data connection open for the next transfer, which then
+// takes a single round trip. Files are transferred as they are (TYPE I). A listing is
+// returned only when the server has said that it is whole; a Reader reports io.EOF
+// only when the size or the server says so; Writer.Close returns the server's verdict.
+//
+// # Locks
+//
+// A control connection is used by one goroutine at a time and needs no lock, apart from
+// its deadlines, which an interruption may set. Locks are taken in the order pool, client,
+// connection or server; none is held across the network.
+package ftpclient
