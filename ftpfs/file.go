@@ -191,13 +191,18 @@ func (s *server) write(r *fuse.WriteRequest) {
 }
 
 // flush is close(2): its answer is the server's verdict on what was written.
+// An empty file is left for the last of several descriptors to publish.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
 	if h == nil || h.content == nil || !h.writing || !h.content.local() {
 		r.Respond()
 		return
 	}
+	pid := r.Pid
 	s.change(r, func(ctx context.Context) (func(), error) {
+		if h.content.file.Size() == 0 && keepsOpen(pid, h.node.ino) {
+			return r.Respond, nil
+		}
 		return r.Respond, s.fs.uploads.commit(ctx, h.node, h.content)
 	}, nil)
 }
