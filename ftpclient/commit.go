@@ -32,6 +32,9 @@ func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
 	if err := checkPath("RNTO", k.Path); err != nil {
 		return Entry{}, err
 	}
+	if err := w.client.server.checkNew("RNTO", k.Path); err != nil {
+		return Entry{}, err
+	}
 	if w.err != nil {
 		return Entry{}, w.err
 	}
@@ -67,7 +70,8 @@ func (w *Writer) publication(temp, final string, k Commit) *publication {
 		b.setTime = b.add(b.form.command(temp, k.ModTime))
 	}
 	if k.HasMode && w.client.CanChmod() != No {
-		b.chmod = b.add(command{"SITE CHMOD", octal(k.Mode) + " " + temp})
+		verb, params := w.client.server.chmodCommand(k.Mode)
+		b.chmod = b.add(command{verb, params + temp})
 	}
 	b.rename = b.add(command{"RNFR", temp})
 	b.add(command{"RNTO", final})

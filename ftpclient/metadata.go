@@ -72,7 +72,7 @@ func timeOf(r reply, p string) (time.Time, time.Duration, error) {
 }
 
 // ModTimes asks for the times of many files, as many at a time as the server bears.
-// The time is zero where the server refuses or the path is too long for a command.
+// The time is zero where the server refuses or the path does not fit into a command.
 func (cl *Client) ModTimes(ctx context.Context, paths []string) ([]time.Time, error) {
 	if err := checkPaths("MDTM", paths...); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (cl *Client) ModTimes(ctx context.Context, paths []string) ([]time.Time, er
 		var cmds []command
 		var index []int
 		for i, p := range paths {
-			if arg := cl.server.encode(p); len(arg) <= maxPath {
+			if arg := cl.server.encode(p); len(arg) <= maxPath && cl.server.checkName("MDTM", p) == nil {
 				cmds = append(cmds, command{"MDTM", arg})
 				index = append(index, i)
 			}

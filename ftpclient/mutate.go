@@ -19,6 +19,11 @@ func (cl *Client) change(ctx context.Context, verb, params, p string) error {
 		if err != nil {
 			return unchanged(err)
 		}
+		if verb == "MKD" {
+			if arg, err = cl.server.newDir(p, arg); err != nil {
+				return err
+			}
+		}
 		replies, err := c.exchange(command{verb, params + arg})
 		if err != nil {
 			return err
@@ -62,6 +67,9 @@ func (cl *Client) Rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	err := cl.do(ctx, useShort, false, func(c *conn) error {
+		if err := cl.server.checkNew("RNTO", to); err != nil {
+			return err
+		}
 		args, err := c.args("RNFR", from, to)
 		if err != nil {
 			return unchanged(err)
@@ -214,13 +222,14 @@ func (cl *Client) CanSetModTime() Capability {
 	return Yes
 }
 
-// Chmod sets permissions by SITE CHMOD with four octal digits; other forms set
-// mode 0 on some servers.
+// Chmod sets permissions by MFF where the server has it, else by SITE CHMOD with four
+// octal digits; other forms set mode 0 on some servers.
 func (cl *Client) Chmod(ctx context.Context, path string, mode fs.FileMode) error {
 	if cl.CanChmod() == No {
-		return fmt.Errorf("SITE CHMOD %s: %w", path, errors.ErrUnsupported)
+		return fmt.Errorf("set permissions of %s: %w", path, errors.ErrUnsupported)
 	}
-	err := cl.change(ctx, "SITE CHMOD", octal(mode)+" ", path)
+	verb, params := cl.server.chmodCommand(mode)
+	err := cl.change(ctx, verb, params, path)
 	cl.learnChmod(err)
 	return err
 }

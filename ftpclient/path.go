@@ -34,6 +34,9 @@ func (c *conn) args(verb string, paths ...string) ([]string, error) {
 	args := make([]string, len(paths))
 	dir := ""
 	for i, p := range paths {
+		if err := c.client.server.checkName(verb, p); err != nil {
+			return nil, err
+		}
 		args[i] = c.client.server.encode(p)
 		if len(args[i]) <= maxPath {
 			continue

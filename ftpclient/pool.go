@@ -18,13 +18,6 @@ const (
 	useBulk             // a file's content
 )
 
-const (
-	probeAfter   = 20 * time.Second // an idle connection is asked by NOOP whether it lives
-	staleAfter   = 40 * time.Second // without any probe: the machine has slept
-	learnedFor   = time.Minute      // how long a limit told by the server is believed
-	reapInterval = time.Second      // at most so often idle connections are looked at
-)
-
 // pool keeps the control connections: at most limit, handed out first come first
 // served. One connection less than the limit may serve bulk transfers at a time, so
 // that a listing never waits for them.
@@ -181,92 +174,6 @@ func (p *pool) pick(u use) *conn {
 	return c
 }
 
-// dial logs one more connection in.
-func (p *pool) dial() {
-	c, err := p.client.connect(p.client.ctx)
-	p.mu.Lock()
-	p.dialing--
-	if err != nil {
-		p.dialFailed(err)
-		p.mu.Unlock()
-		return
-	}
-	p.crowd = p.crowd && p.dialing > 0
-	if p.closed {
-		p.mu.Unlock()
-		c.close()
-		return
-	}
-	p.loggedIn = true
-	p.conns[c] = useShort
-	p.idle = append(p.idle, c)
-	c.used = time.Now()
-	p.schedule()
-	i := slices.Index(p.idle, c)
-	if i < 0 {
-		p.mu.Unlock()
-		return
-	}
-	c.reused = true
-	m := c.wantsSpare()
-	if m != ModeAuto {
-		p.idle = slices.Delete(p.idle, i, i+1)
-	}
-	p.watchIdle()
-	p.mu.Unlock()
-	if m != ModeAuto {
-		c.prepare(m)
-		p.put(c)
-	}
-}
-
-// dialFailed decides who learns of it: if connections live, their number is the limit
-// where the server has refused another, and the waiters wait for those; else one
-// waiter, or all if there is nothing left to wait for. mu is held.
-func (p *pool) dialFailed(err error) {
-	live := len(p.conns) + p.dialing
-	if e, ok := errors.AsType[*Error](err); ok && live > 0 {
-		switch e.Kind() {
-		case KindTooMany, KindLogin:
-			// The same user is logged in, so a refused login means the same.
-			p.lower(live, e)
-			return
-		}
-		if e.Code == 421 {
-			p.lower(live, e)
-			return
-		}
-	}
-	n := len(p.waiters)
-	if live > 0 {
-		n = min(n, 1)
-	}
-	for _, w := range p.waiters[:n] {
-		w.ready <- lease{err: err}
-	}
-	p.waiters = slices.Delete(p.waiters, 0, n)
-	p.schedule()
-}
-
-// lower takes the number of connections that live as the limit. If several were tried
-// at once they may have stood in each other's way: one more is tried alone.
-func (p *pool) lower(live int, err error) {
-	limit := max(1, live)
-	if p.dialing == 0 {
-		if p.crowd {
-			limit++
-		}
-		p.crowd = false
-	}
-	if limit < p.limit {
-		p.client.cfg.Logger.Info("the server limits connections", "connections", limit, "reply", err.Error())
-		p.limit = limit
-	}
-	p.oneByOne = true
-	p.limitUntil = time.Now().Add(learnedFor)
-	p.schedule()
-}
-
 // settling tells that the connection's bulk transfer is over; it comes back soon.
 func (p *pool) settling(c *conn) {
 	p.mu.Lock()
@@ -322,59 +229,6 @@ func (p *pool) purge() {
 	p.mu.Unlock()
 	for _, c := range dead {
 		c.close()
-	}
-}
-
-// watchIdle makes sure that idle connections are looked after. mu is held.
-func (p *pool) watchIdle() {
-	if p.reaper == nil && len(p.idle) > 0 && !p.closed {
-		p.reaper = time.AfterFunc(p.tick(), func() { p.client.spawn(p.reap) })
-	}
-}
-
-func (p *pool) tick() time.Duration {
-	return max(10*time.Millisecond, min(reapInterval, p.client.cfg.IdleTimeout/4))
-}
-
-// reap closes connections that have been idle for long, and takes those out that are
-// to be probed.
-func (p *pool) reap() {
-	now := time.Now()
-	var old, silent []*conn
-	p.mu.Lock()
-	p.reaper = nil
-	if p.closed {
-		p.mu.Unlock()
-		return
-	}
-	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
-		switch {
-		case now.Sub(c.used) >= p.client.cfg.IdleTimeout || !c.alive() || now.Round(0).Sub(c.spoke.Round(0)) > staleAfter:
-			delete(p.conns, c)
-			old = append(old, c)
-		case now.Sub(c.spoke) >= probeAfter:
-			silent = append(silent, c)
-		default:
-			return false
-		}
-		return true
-	})
-	p.watchIdle()
-	p.mu.Unlock()
-	for _, c := range old {
-		c.close()
-	}
-	for _, c := range silent {
-		if !p.client.spawn(func() { c.probe(); p.put(c) }) {
-			p.put(c)
-		}
-	}
-}
-
-// probe asks whether the connection still works.
-func (c *conn) probe() {
-	if c.check() == nil {
-		c.exchange(command{verb: "NOOP"})
 	}
 }
 

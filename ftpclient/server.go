@@ -1,6 +1,7 @@
 package ftpclient
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -28,21 +29,24 @@ func (k Capability) String() string { return [...]string{"unknown", "yes", "no"}
 
 // serverInfo is what the connections have learned about their common server.
 type serverInfo struct {
-	mu       sync.Mutex
-	known    bool // a login has succeeded
-	banner   string
-	features features
-	facts    string // argument of OPTS MLST in a login, "" none
-	root     string
-	proftpd  bool
-	halfEnd  bool // sends the final reply after the client's FIN
-	early    bool // connects at PORT, before the transfer command
-	mlsd     Capability
-	mlst     Capability
-	dashA    Capability // LIST -a
-	setTime  setTimeForm
-	noMDTM   bool // MDTM does not set times
-	chmod    Capability
+	mu        sync.Mutex
+	known     bool // a login has succeeded
+	banner    string
+	features  features
+	facts     string // argument of OPTS MLST in a login, "" none
+	root      string
+	proftpd   bool
+	pureFTPd  bool
+	pyftpdlib bool
+	mff       bool // MFF sets permissions
+	halfEnd   bool // sends the final reply after the client's FIN
+	early     bool // connects at PORT, before the transfer command
+	mlsd      Capability
+	mlst      Capability
+	dashA     Capability // LIST -a
+	setTime   setTimeForm
+	noMDTM    bool // MDTM does not set times
+	chmod     Capability
 }
 
 // introduce takes over what the first login told.
@@ -55,8 +59,11 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	s.known = true
 	s.banner, s.features, s.root = banner, f, root
 	s.facts = f.selectFacts()
+	b := strings.ToLower(banner)
 	s.proftpd = isProFTPD(banner, f)
-	s.halfEnd = s.proftpd || strings.Contains(strings.ToLower(banner), "vsftpd")
+	s.pureFTPd, s.pyftpdlib = strings.Contains(b, "pure-ftpd"), strings.Contains(b, "pyftpdlib")
+	s.mff = strings.Contains(strings.ToUpper(f["MFF"]), "UNIX.MODE")
+	s.halfEnd = s.proftpd || strings.Contains(b, "vsftpd")
 	s.mlsd, s.mlst = No, No
 	if f.has("MLST") || f.has("MLSD") {
 		s.mlsd, s.mlst = Yes, Yes
@@ -103,6 +110,27 @@ func (s *serverInfo) learn(k *Capability, value Capability) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*k = value
+}
+
+// CheckName tells, without asking the server, whether it could keep a new file or
+// directory of this path: an *Error of KindInvalid if a command cannot say it, or if the
+// server is known to lose or change such names.
+func (cl *Client) CheckName(path string) error {
+	if err := checkPath("STOR", path); err != nil {
+		return err
+	}
+	return cl.server.checkNew("STOR", path)
+}
+
+// chmodCommand returns the command that sets permissions. SITE CHMOD splits its argument at
+// blanks on some servers, so MFF (draft-somers-ftp-mfxx) comes first.
+func (s *serverInfo) chmodCommand(mode fs.FileMode) (verb, params string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mff {
+		return "MFF", "UNIX.mode=" + octal(mode) + "; "
+	}
+	return "SITE CHMOD", octal(mode) + " "
 }
 
 // Server returns what is known about the server; zero before the first login.

@@ -193,6 +193,9 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte
 // is decided by CWD.
 func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
 	t := transfer{cmd: command{verb, option}, path: dir, download: true}
+	if err := c.client.server.checkName(verb, dir); err != nil {
+		return t, err
+	}
 	if verb == "MLSD" {
 		arg := c.client.server.encode(dir)
 		if len(arg) <= maxPath {

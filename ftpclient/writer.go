@@ -50,6 +50,9 @@ func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error
 		return nil, err
 	}
 	c, nc, err := cl.openTransfer(ctx, useBulk, false, func(c *conn) (transfer, error) {
+		if err := cl.server.checkNew(verb, path); err != nil {
+			return transfer{}, err
+		}
 		arg, err := c.arg(verb, path)
 		return transfer{cmd: command{verb, arg}, path: path}, err
 	})

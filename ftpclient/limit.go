@@ -1,0 +1,96 @@
+package ftpclient
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// learnedFor is how long a limit told by the server is believed.
+const learnedFor = time.Minute
+
+// dial logs one more connection in.
+func (p *pool) dial() {
+	c, err := p.client.connect(p.client.ctx)
+	p.mu.Lock()
+	p.dialing--
+	if err != nil {
+		p.dialFailed(err)
+		p.mu.Unlock()
+		return
+	}
+	p.crowd = p.crowd && p.dialing > 0
+	if p.closed {
+		p.mu.Unlock()
+		c.close()
+		return
+	}
+	p.loggedIn = true
+	p.conns[c] = useShort
+	p.idle = append(p.idle, c)
+	c.used = time.Now()
+	p.schedule()
+	i := slices.Index(p.idle, c)
+	if i < 0 {
+		p.mu.Unlock()
+		return
+	}
+	c.reused = true
+	m := c.wantsSpare()
+	if m != ModeAuto {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	p.watchIdle()
+	p.mu.Unlock()
+	if m != ModeAuto {
+		c.prepare(m)
+		p.put(c)
+	}
+}
+
+// dialFailed decides who learns of it: if connections live, their number is the limit
+// where the server has refused another, and the waiters wait for those; else one
+// waiter, or all if there is nothing left to wait for. mu is held.
+func (p *pool) dialFailed(err error) {
+	live := len(p.conns) + p.dialing
+	if e, ok := errors.AsType[*Error](err); ok && live > 0 {
+		switch e.Kind() {
+		case KindTooMany, KindLogin:
+			// The same user is logged in, so a refused login means the same.
+			p.lower(live, e)
+			return
+		}
+		if e.Code == 421 {
+			p.lower(live, e)
+			return
+		}
+	}
+	n := len(p.waiters)
+	if live > 0 {
+		n = min(n, 1)
+	}
+	for _, w := range p.waiters[:n] {
+		w.ready <- lease{err: err}
+	}
+	p.waiters = slices.Delete(p.waiters, 0, n)
+	p.schedule()
+}
+
+// lower takes the number of connections that live as the limit. If several were tried
+// at once they may have stood in each other's way: one more is tried alone.
+func (p *pool) lower(live int, err error) {
+	limit := max(1, live)
+	if p.dialing == 0 {
+		if p.crowd {
+			limit++
+		}
+		p.crowd = false
+	}
+	if limit < p.limit {
+		p.client.cfg.Logger.Info("the server limits connections", "connections", limit, "reply", err.Error())
+		p.limit = limit
+	}
+	p.oneByOne = true
+	p.limitUntil = time.Now().Add(learnedFor)
+	p.schedule()
+}

@@ -1,0 +1,112 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// dataDial is a passive data connection that is being opened or is open.
+type dataDial struct {
+	mode   Mode
+	cancel context.CancelFunc
+	done   chan struct{} // closed when nc and err are set
+	nc     net.Conn
+	err    error
+
+	mu      sync.Mutex
+	dropped bool
+}
+
+// dialData opens a data connection in the background.
+func (c *conn) dialData(m Mode, addr string, timeout time.Duration) *dataDial {
+	cl := c.client
+	ctx, cancel := context.WithTimeout(cl.ctx, timeout)
+	d := &dataDial{mode: m, cancel: cancel, done: make(chan struct{})}
+	started := cl.spawn(func() {
+		defer cancel()
+		defer close(d.done)
+		nc, err := cl.cfg.Dial(ctx, "tcp", addr)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("connect to %s: %w", addr, os.ErrDeadlineExceeded)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.dropped && nc != nil {
+			nc.Close()
+		}
+		d.nc, d.err = nc, err
+	})
+	if !started {
+		cancel()
+		d.err = net.ErrClosed
+		close(d.done)
+	}
+	return d
+}
+
+// await waits for the data connection. Cancellation costs the control connection: the
+// server has been told to expect a data connection.
+func (c *conn) await(ctx context.Context, d *dataDial) error {
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		return c.fail(context.Cause(ctx))
+	}
+	if d.err != nil {
+		if err := c.cause(nil); err != nil {
+			return c.fail(err)
+		}
+		return &dataError{d.mode, d.err}
+	}
+	return nil
+}
+
+// drop closes the data connection, now or when it comes.
+func (d *dataDial) drop() {
+	d.cancel()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.nc != nil && !d.dropped {
+		d.nc.Close()
+	}
+	d.dropped = true
+}
+
+// ready tells whether the data connection is open.
+func (d *dataDial) ready() bool {
+	select {
+	case <-d.done:
+		return d.err == nil
+	default:
+		return false
+	}
+}
+
+// takeSpare returns the spare data connection if it is open and silent, or still
+// being opened.
+func (c *conn) takeSpare() *dataDial {
+	d := c.spare
+	c.spare = nil
+	if d == nil {
+		return nil
+	}
+	select {
+	case <-d.done:
+	default:
+		return d
+	}
+	if d.err != nil {
+		c.client.modes.forget(d.mode)
+		return nil
+	}
+	if !silent(d.nc) {
+		d.drop()
+		return nil
+	}
+	return d
+}
