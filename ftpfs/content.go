@@ -35,6 +35,7 @@ type content struct {
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
 	failed  error // why the last upload did not succeed
+	refused error // why the server will never take this new file
 }
 
 // version is the cache's key of what a listing showed.
@@ -121,6 +122,9 @@ func (c *content) write(p []byte, off int64, appending bool) (int, error) {
 		// The kernel's idea of the end may be older than ours.
 		off = max(off, c.file.Size())
 	}
+	if err := c.refusal(); err != nil {
+		return 0, err
+	}
 	n, err := c.file.WriteAt(p, off)
 	if n > 0 {
 		c.touch()
@@ -130,6 +134,9 @@ func (c *content) write(p []byte, off int64, appending bool) (int, error) {
 
 // truncate sets the size. Bytes that were cut off are never fetched.
 func (c *content) truncate(size int64) error {
+	if err := c.refusal(); err != nil {
+		return err
+	}
 	if err := c.file.Truncate(size); err != nil {
 		return err
 	}
@@ -327,6 +334,20 @@ func (c *content) writing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.writers > 0
+}
+
+// refuse is told that the server will never take this new file: what is
+// written to it after that fails, since nobody may look at what close says.
+func (c *content) refuse(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = err
+}
+
+func (c *content) refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
 }
 
 // failure is why the last upload did not succeed.

@@ -28,7 +28,7 @@ var errnoOfKind = map[ftpclient.Kind]syscall.Errno{
 	ftpclient.KindTooMany:     syscall.EAGAIN,
 	ftpclient.KindLogin:       syscall.EACCES,
 	ftpclient.KindUnsupported: syscall.ENOTSUP,
-	ftpclient.KindInvalid:     syscall.EINVAL,
+	ftpclient.KindInvalid:     syscall.ENOTSUP, // a name that the server cannot keep; mv(1) misreads EINVAL
 }
 
 // passThrough are the errnos that keep their meaning when the local disk, the

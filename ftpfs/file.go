@@ -191,7 +191,12 @@ func (s *server) write(r *fuse.WriteRequest) {
 }
 
 // flush is close(2): its answer is the server's verdict on what was written.
-// An empty file is left for the last of several descriptors to publish.
+//
+// A shell that redirects output closes a first descriptor before it has written
+// anything, and no one looks at what its last close says. So a new file is
+// published empty then: if the server will not have it, writing fails. An old
+// file that was only emptied so far is left to the last descriptor, and is
+// never seen empty.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
 	if h == nil || h.content == nil || !h.writing || !h.content.local() {
@@ -200,11 +205,22 @@ func (s *server) flush(r *fuse.FlushRequest) {
 	}
 	pid := r.Pid
 	s.change(r, func(ctx context.Context) (func(), error) {
-		if h.content.file.Size() == 0 && keepsOpen(pid, h.node.ino) {
+		if h.content.file.Size() == 0 && !h.content.isFresh() && keepsOpen(pid, h.node.ino) {
 			return r.Respond, nil
 		}
-		return r.Respond, s.fs.uploads.commit(ctx, h.node, h.content)
+		return r.Respond, s.fs.commit(ctx, h)
 	}, nil)
+}
+
+// commit publishes what a handle has written. The kernel forgets a new file
+// that the server will never take.
+func (f *FS) commit(ctx context.Context, h *handle) error {
+	err := f.uploads.commit(ctx, h.node, h.content)
+	if h.content.refusal() != nil {
+		parent, name, _, _, _ := f.nodes.state(h.node)
+		f.notifier.entry(parent, name)
+	}
+	return err
 }
 
 // fsync is flush without the close. Directories are always on the server.
@@ -215,7 +231,7 @@ func (s *server) fsync(r *fuse.FsyncRequest) {
 		return
 	}
 	s.change(r, func(ctx context.Context) (func(), error) {
-		return r.Respond, s.fs.uploads.commit(ctx, h.node, h.content)
+		return r.Respond, s.fs.commit(ctx, h)
 	}, nil)
 }
 
@@ -300,6 +316,9 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 			return fail(err)
 		}
 		return n, c, c.overlay(e), nil
+	}
+	if err := f.client.CheckName(join(below(f.tree.root, path), name)); err != nil {
+		return fail(err)
 	}
 	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
 	if unusual(mode) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,22 +40,19 @@ var awkward = []string{
 	" leading", "trailing ", "  both  ", "in the  middle", "'single'", `"double"`, "`back`",
 	"star*", "what?", "[a1]", "{a,b}", "-x", "--help", "~", "~root", "#%", "100%25", "a;b", "a&b", "a|b", "$HOME", "!", "ümläut", "日本語", "e\u0301",
 	"a -> b", "semi;type=file; x", ".hidden", "..two", "...", "comma,", "tab\there", "a:b", "(x)", "<y>", "@", "=", "+", "^",
-	strings.Repeat("n", 200), "drwxr-xr-x 2 a b 3 Jan 1 1970 x", "226 done",
+	strings.Repeat("n", 200), `back\slash`, "drwxr-xr-x 2 a b 3 Jan 1 1970 x", "226 done",
 }
 
-// refusedNames are those that a server itself does not take.
-var refusedNames = map[string][]string{
-	"pure-ftpd": {"tab\there"},
-}
+// refusedFiles and refusedDirs are names that a server does not serve.
+var (
+	refusedFiles = map[string][]string{"pure-ftpd": {"trailing ", "  both  ", "tab\there", `back\slash`}}
+	refusedDirs  = map[string][]string{"pure-ftpd": {"tab\there", `back\slash`}, "proftpd": {"star*"}}
+)
 
 // makeTree makes 500 files below dir, some with awkward names, of sizes from
 // nothing to a few hundred KiB, with odd modes and times.
-func makeTree(t *testing.T, dir string, without []string) {
+func makeTree(t *testing.T, dir, server string) {
 	t.Helper()
-	refused := make(map[string]bool)
-	for _, name := range without {
-		refused[name] = true
-	}
 	write := func(path string, size int) {
 		t.Helper()
 		data := make([]byte, size)
@@ -67,16 +65,18 @@ func makeTree(t *testing.T, dir string, without []string) {
 	}
 	n := 0
 	for _, name := range awkward {
-		if refused[name] {
-			continue
+		if !slices.Contains(refusedFiles[server], name) {
+			write(filepath.Join(dir, name), 10+n)
+			n++
 		}
-		write(filepath.Join(dir, name), 10+n)
-		sub := filepath.Join(dir, "dirs", name)
-		if err := os.MkdirAll(sub, 0o755); err != nil {
-			t.Fatal(err)
+		if !slices.Contains(refusedDirs[server], name) {
+			sub := filepath.Join(dir, "dirs", name)
+			if err := os.MkdirAll(sub, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			write(filepath.Join(sub, "file in "+name+"."), 100+n)
+			n++
 		}
-		write(filepath.Join(sub, name), 100+n)
-		n += 2
 	}
 	for ; n < 500; n++ {
 		sub := filepath.Join(dir, fmt.Sprintf("plain%d", n%7))
@@ -101,7 +101,7 @@ func makeTree(t *testing.T, dir string, without []string) {
 func TestCopyingATree(t *testing.T) {
 	overReal(t, func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
 		source := t.TempDir()
-		makeTree(t, source, refusedNames[server.Name])
+		makeTree(t, source, server.Name)
 		m := mountReal(t, server, mode)
 		m.Run("cp -a '" + source + "' tree")
 		m.Unmount()
@@ -121,11 +121,23 @@ func TestCopyingATree(t *testing.T) {
 func TestNamesThatTheServerRefuses(t *testing.T) {
 	server := ftptest.Real(t, "pure-ftpd", ftptest.RealOptions{})
 	m := mountReal(t, server, ftpclient.ModeAuto)
-	m.Run(`echo fine > fine`)
-	if out, err := m.Try("echo x > 'back\\slash'"); err == nil {
-		t.Errorf("a name that the server refuses was taken: %s", out)
+	m.Run("echo fine > fine")
+	refuse := func(name, command string) {
+		t.Helper()
+		out, err := m.Try(fmt.Sprintf("name='%s'; %s", name, command))
+		if err == nil || !strings.Contains(out, "not supported") {
+			t.Errorf("%s with %q: %v, %s", command, name, err, out)
+		}
 	}
-	m.Run(`test "$(cat fine)" = fine; echo more > more; cat more`)
+	for _, name := range refusedFiles["pure-ftpd"] {
+		for _, command := range []string{`echo x > "$name"`, `cp fine "$name"`, `mv fine "$name"`} {
+			refuse(name, command)
+		}
+	}
+	for _, name := range refusedDirs["pure-ftpd"] {
+		refuse(name, `mkdir "$name"`)
+	}
+	m.Run(`test "$(cat fine)" = fine; echo more > more; test "$(ls -A | tr '\n' ' ')" = "fine more "`)
 }
 
 const tools = `

@@ -303,9 +303,11 @@ var operations = []struct {
 		want: trips{"RETR": 1, "STOR": 1, commitMode: 1, "RNFR+RNTO": 1}, perhaps: refresh, most: 7,
 	},
 	{
+		// The shell does not look at what close says: the name is published
+		// first, and the write fails if the server will not have it.
 		name:   "echo > of a new file",
 		script: `echo line > new`,
-		want:   trips{"STOR": 1, commit: 1}, perhaps: refresh, most: 3,
+		want:   trips{"STOR": 2, commit: 2}, perhaps: refresh, most: 5,
 	},
 	{
 		name:  "echo > of another file's place",
@@ -315,7 +317,7 @@ var operations = []struct {
 	{
 		name:   "touch of a new file",
 		script: `touch new`,
-		want:   trips{"STOR": 1, commit: 1}, perhaps: refresh, most: 3,
+		want:   trips{"STOR": 1, commit: 1, "MFMT": 1}, perhaps: refresh, most: 4, // touch(1) duplicates the descriptor, too
 	},
 	{
 		name:  "echo >> of a small file",

@@ -69,6 +69,7 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 	if err != nil {
 		if c.file.Size() == 0 && c.isFresh() && final(err) {
 			// There is nothing to keep but a name that the server refuses.
+			c.refuse(err)
 			u.nodes.drop(n)
 			return err
 		}
@@ -100,6 +101,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 	if err != nil {
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, temp, err)
 	}
+	defer w.Abort() // does nothing after a Commit that went through
 	source := &uploadReader{ctx: ctx, c: c, size: c.file.Size()}
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, uploadStep)); err != nil {
 		w.Abort()
@@ -129,8 +131,8 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		u.sweep(temp)
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
 	}
-	if commit.HasMode {
-		e.Mode, e.HasMode = commit.Mode, true
+	if commit.HasMode && !e.HasMode {
+		u.log.Warn("the server did not set the permissions of an uploaded file", "path", path, "mode", commit.Mode)
 	}
 	if e.Size < 0 {
 		e.Size = source.size
@@ -156,9 +158,6 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	c.mu.Lock()
 	wasFresh := c.fresh
 	c.fresh, c.stale, c.modeSet = false, false, false
-	if !e.HasMode && c.base.HasMode && !wasFresh {
-		e.Mode, e.HasMode = c.base.Mode, true
-	}
 	e.Owner, e.Group = c.base.Owner, c.base.Group
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
