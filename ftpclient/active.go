@@ -110,9 +110,13 @@ func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *net.TC
 	case !last.preliminary():
 		nc = noData{}
 	default:
-		if nc, err = c.acceptData(ctx, l, deadline); err != nil {
+		if nc, err = c.acceptData(ctx, t.cmd.verb, l, deadline); err != nil {
+			// After the server's word that it gives up, both are in step.
+			_, told := errors.AsType[*Error](err)
 			err := &dataError{m, err}
-			c.fail(err)
+			if !told {
+				c.fail(err)
+			}
 			return nil, err
 		}
 	}
@@ -203,7 +207,7 @@ func (c *conn) portCommand(m Mode, l net.Addr) (command, error) {
 
 // acceptData waits for the server's connection, until the deadline, the end of ctx, or
 // a reply that says that none will come. Connections from other hosts are closed.
-func (c *conn) acceptData(ctx context.Context, l *net.TCPListener, deadline time.Time) (net.Conn, error) {
+func (c *conn) acceptData(ctx context.Context, verb string, l *net.TCPListener, deadline time.Time) (net.Conn, error) {
 	l.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(longAgo) })
 	defer stop()
@@ -227,7 +231,7 @@ func (c *conn) acceptData(ctx context.Context, l *net.TCPListener, deadline time
 	}
 	if refused {
 		if r, rerr := c.receive(); rerr == nil {
-			return nil, refusal("", "", r)
+			return nil, refusal(verb, "", r)
 		}
 	}
 	return nil, c.cause(err)

@@ -31,6 +31,16 @@ func (a *attempt) tried(m Mode) bool {
 	return false
 }
 
+// left tells whether one of the modes has not been tried.
+func (a *attempt) left(modes []Mode) bool {
+	for _, m := range modes {
+		if !a.tried(m) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *attempt) reasons() string {
 	var s []string
 	for _, f := range a.failed {

@@ -135,7 +135,7 @@ func (p *pool) schedule() {
 	clear(p.waiters[len(waiting):])
 	p.waiters = waiting
 
-	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.dialing == 0 || p.loggedIn && !p.oneByOne) {
+	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.dialing == 0 || p.loggedIn && !p.oneByOne && !p.client.server.isVsftpd()) {
 		p.dialing++
 		p.crowd = p.crowd || p.dialing > 1
 		if !p.client.spawn(p.dial) {

@@ -372,6 +372,11 @@ func TestRealRestart(t *testing.T) {
 func TestRealParallel(t *testing.T) {
 	for _, name := range ftptest.RealNames {
 		for _, limit := range []int{0, 3} {
+			if name == "vsftpd" && limit > 0 {
+				// Its listener sometimes crashes when it refuses a client: the session
+				// may end before the listener has taken note of it.
+				continue
+			}
 			t.Run(fmt.Sprint(name, limit), func(t *testing.T) {
 				s, cl := real(t, name, ftptest.RealOptions{MaxClients: limit}, Config{Connections: 6})
 				data := random(128 << 10)

@@ -39,6 +39,7 @@ type serverInfo struct {
 	pureFTPd  bool
 	pyftpdlib bool
 	mff       bool // MFF sets permissions
+	vsftpd    bool
 	halfEnd   bool // sends the final reply after the client's FIN
 	early     bool // connects at PORT, before the transfer command
 	mlsd      Capability
@@ -63,7 +64,8 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	s.proftpd = isProFTPD(banner, f)
 	s.pureFTPd, s.pyftpdlib = strings.Contains(b, "pure-ftpd"), strings.Contains(b, "pyftpdlib")
 	s.mff = strings.Contains(strings.ToUpper(f["MFF"]), "UNIX.MODE")
-	s.halfEnd = s.proftpd || strings.Contains(b, "vsftpd")
+	s.vsftpd = strings.Contains(b, "vsftpd")
+	s.halfEnd = s.proftpd || s.vsftpd
 	s.mlsd, s.mlst = No, No
 	if f.has("MLST") || f.has("MLSD") {
 		s.mlsd, s.mlst = Yes, Yes
@@ -87,6 +89,14 @@ func (s *serverInfo) wantsFIN() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.halfEnd
+}
+
+// isVsftpd tells whether logins have to come one by one: the listener crashes now and
+// then when it refuses clients, the more the faster they come.
+func (s *serverInfo) isVsftpd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vsftpd
 }
 
 // encode doubles 0xFF where the server takes it for telnet's IAC.
@@ -117,6 +127,9 @@ func (s *serverInfo) learn(k *Capability, value Capability) {
 // server is known to lose or change such names.
 func (cl *Client) CheckName(path string) error {
 	if err := checkPath("STOR", path); err != nil {
+		return err
+	}
+	if err := cl.server.checkName("STOR", path); err != nil {
 		return err
 	}
 	return cl.server.checkNew("STOR", path)

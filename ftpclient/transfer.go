@@ -45,6 +45,9 @@ func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer
 			return c, nc, nil
 		}
 		again := n < maxAttempts && ctx.Err() == nil && c.mayRepeat(err, replay)
+		if isDataError(err) && !a.left(cl.cfg.Mode.candidates(c.peer.Is6())) {
+			again = false
+		}
 		cl.release(c)
 		if !again {
 			return nil, nil, err
