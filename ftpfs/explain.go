@@ -13,10 +13,12 @@ import (
 // The functions here ask once more, for something harmless, and say what was
 // the matter. The server's own words stay in the error.
 
-// unexplained tells whether err is a refusal whose text has no reason.
+// unexplained tells whether err is a refusal for good whose text has no
+// reason. A temporary one, such as a transfer that was cut off, has another
+// reason than the path.
 func unexplained(err error) bool {
 	var refused *ftpclient.Error
-	return errors.As(err, &refused) && refused.Kind() == ftpclient.KindOther
+	return errors.As(err, &refused) && refused.Kind() == ftpclient.KindOther && !refused.Temporary()
 }
 
 // because puts a reason before the server's words. The errno of the result is
