@@ -205,6 +205,7 @@ func (s *server) makeDir(dir *node, r *fuse.MkdirRequest) {
 		path = join(below(s.fs.tree.root, path), name)
 		e, err := s.fs.tree.makeDir(ctx, path)
 		if err != nil {
+			s.fs.doubt(err, dir, name)
 			return nil, err
 		}
 		if unusualDir(mode) && s.fs.client.Chmod(ctx, path, mode.Perm()) == nil {
@@ -235,7 +236,9 @@ func (s *server) remove(dir *node, r *fuse.RemoveRequest) {
 		return
 	}
 	s.change(r, func(ctx context.Context) (func(), error) {
-		return r.Respond, s.fs.remove(ctx, dir, name, isDir)
+		err := s.fs.remove(ctx, dir, name, isDir)
+		s.fs.doubt(err, dir, name)
+		return r.Respond, err
 	}, func() { s.fs.notifier.entry(dir, name) })
 }
 
@@ -256,7 +259,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 	case c != nil && c.needed():
 		hidden := tempPath(path)
 		if err := f.client.Rename(ctx, path, hidden); err != nil {
-			return f.tree.explainRemove(ctx, path, false, err)
+			err = f.tree.explainRemove(ctx, path, false, err)
+			f.tree.doubt(err, path)
+			return err
 		}
 		c.hide(hidden)
 		f.tree.removed(path, false)
@@ -268,6 +273,14 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 	f.nodes.removed(dir, name)
 	f.files.Forget(path)
 	return nil
+}
+
+// doubt makes the kernel ask again for a name that may have changed all the
+// same when a change of it failed.
+func (f *FS) doubt(err error, dir *node, name string) {
+	if uncertain(err) || errno(err) == syscall.ENOENT {
+		f.notifier.entry(dir, name)
+	}
 }
 
 // hold takes the upload lock of n's content, if n has one, so that no upload
@@ -322,7 +335,10 @@ func (s *server) move(r fuse.Request, dir *node, oldName string, newID uint64, n
 		return
 	}
 	s.change(r, func(ctx context.Context) (func(), error) {
-		return answer, s.fs.rename(ctx, dir, oldName, newDir, newName, keep)
+		err := s.fs.rename(ctx, dir, oldName, newDir, newName, keep)
+		s.fs.doubt(err, dir, oldName)
+		s.fs.doubt(err, newDir, newName)
+		return answer, err
 	}, func() {
 		s.fs.notifier.entry(dir, oldName)
 		s.fs.notifier.entry(newDir, newName)

@@ -246,6 +246,7 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 		}
 	}
 	if err != nil {
+		t.doubt(err, path)
 		return ftpclient.Entry{}, t.explainMake(ctx, path, err)
 	}
 	dir, name := split(path)
@@ -278,10 +279,30 @@ func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
 		}
 	}
 	if err != nil {
-		return t.explainRemove(ctx, path, isDir, err)
+		err = t.explainRemove(ctx, path, isDir, err)
+		t.doubt(err, path)
+		return err
 	}
 	t.removed(path, isDir)
 	return nil
+}
+
+// doubt forgets the listings of the directories of paths after a change that
+// may have been made all the same, or that found a path gone.
+func (t *tree) doubt(err error, paths ...string) {
+	if !uncertain(err) && errno(err) != syscall.ENOENT {
+		return
+	}
+	for _, path := range paths {
+		dir, _ := split(path)
+		t.dirs.Drop(dir)
+	}
+}
+
+// uncertain tells whether err leaves open if the server has made a change.
+func uncertain(err error) bool {
+	var lost *ftpclient.LostError
+	return errors.As(err, &lost)
 }
 
 // removed shows that path is gone.
@@ -315,7 +336,9 @@ func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) e
 		err = t.replace(ctx, from, to, err)
 	}
 	if err != nil {
-		return t.explainRename(ctx, from, to, err)
+		err = t.explainRename(ctx, from, to, err)
+		t.doubt(err, from, to)
+		return err
 	}
 	fromDir, fromName := split(from)
 	toDir, _ := split(to)
