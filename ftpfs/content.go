@@ -329,6 +329,13 @@ func (c *content) isFresh() bool {
 	return c.fresh
 }
 
+// alone tells whether no more than one handle is open.
+func (c *content) alone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.users <= 1
+}
+
 // writing tells whether somebody has the file open for writing.
 func (c *content) writing() bool {
 	c.mu.Lock()

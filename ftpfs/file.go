@@ -265,19 +265,30 @@ func (s *server) create(dir *node, r *fuse.CreateRequest) {
 		r.RespondError(err)
 		return
 	}
+	var h *handle
 	s.change(r, func(ctx context.Context) (func(), error) {
 		n, c, e, err := s.fs.create(ctx, dir, name, flags, mode)
 		if err != nil {
 			return nil, err
 		}
-		h := &handle{node: n, content: c, writing: !flags.IsReadOnly()}
+		h = &handle{node: n, content: c, writing: !flags.IsReadOnly()}
 		return func() {
 			r.Respond(&fuse.CreateResponse{
 				LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL),
 				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h)},
 			})
 		}, nil
-	}, nil)
+	}, func() { s.fs.uncreate(s.base, h) })
+}
+
+// uncreate closes what the kernel will not close, since its caller was
+// interrupted. A file that nobody else has seen is not made at all.
+func (f *FS) uncreate(ctx context.Context, h *handle) {
+	if h.content.isFresh() && h.content.alone() {
+		f.nodes.drop(h.node)
+	}
+	f.closeHandle(ctx, h)
+	f.nodes.forget(h.node.id, 1)
 }
 
 func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.OpenFlags, mode fs.FileMode) (*node, *content, ftpclient.Entry, error) {
