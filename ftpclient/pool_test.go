@@ -253,6 +253,27 @@ func TestIdleConnectionsClose(t *testing.T) {
 	connect(t, cl)
 }
 
+// A connection that has been silent for long is probed, one that was forgotten is closed.
+func TestProbe(t *testing.T) {
+	e, cl := embedded(t, Config{})
+	connect(t, cl)
+	e.Log().Reset()
+	silentFor := func(d time.Duration) {
+		cl.pool.mu.Lock()
+		cl.pool.idle[0].spoke = time.Now().Add(-d)
+		cl.pool.mu.Unlock()
+		cl.pool.reap()
+	}
+	silentFor(probeAfter)
+	settled(t, cl)
+	expectWrites(t, e, "NOOP")
+	silentFor(staleAfter + time.Second)
+	if s := cl.Stats(); s.Open != 0 {
+		t.Errorf("%+v", s)
+	}
+	connect(t, cl)
+}
+
 func TestModeDetection(t *testing.T) {
 	nowhere := netip.AddrPortFrom(netip.Addr{}, 1) // nobody listens there
 	for want, spoil := range map[Mode]func(e *ftptest.Embedded){
