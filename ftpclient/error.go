@@ -17,10 +17,13 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := strings.ReplaceAll(e.Text, "\n", " ")
-	if e.Path == "" {
-		return fmt.Sprintf("%s: %d %s", e.Command, e.Code, text)
+	if e.Code != 0 { // 0: refused before anything was sent
+		text = fmt.Sprintf("%d %s", e.Code, text)
 	}
-	return fmt.Sprintf("%s %s: %d %s", e.Command, e.Path, e.Code, text)
+	if e.Path == "" {
+		return e.Command + ": " + text
+	}
+	return e.Command + " " + e.Path + ": " + text
 }
 
 // Temporary reports whether the same command may succeed later (RFC 959 section 4.2.1).
