@@ -416,9 +416,13 @@ func TestRoundTrips(t *testing.T) {
 // While the data of a transfer is on its way nothing is said on its control connection,
 // however busy the mount is.
 func TestSilenceDuringTransfers(t *testing.T) {
+	local := filepath.Join(t.TempDir(), "local")
+	if err := os.WriteFile(local, make([]byte, 1_000_000), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for verb, script := range map[string]string{
 		"RETR": `cat large`,
-		"STOR": `head -c 1000000 /dev/zero > new`,
+		"STOR": `cp '` + local + `' new`,
 	} {
 		t.Run(verb, func(t *testing.T) {
 			m := mountLogged(t, map[string]int{"/large": 8 << 20, "/d/f": 10, "/e/f": 10})
