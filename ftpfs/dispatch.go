@@ -6,8 +6,8 @@ import (
 	"bazil.org/fuse"
 )
 
-// dispatch answers req or starts what will. It never waits for the network,
-// the disk, or a lock held across either.
+// dispatch answers req or starts what will. It never waits for the network, nor
+// for a lock held across it, and for the disk only by here.
 func (s *server) dispatch(req fuse.Request) {
 	switch r := req.(type) {
 	case *fuse.InterruptRequest:

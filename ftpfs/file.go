@@ -2,6 +2,8 @@ package ftpfs
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"sync"
 	"syscall"
@@ -143,22 +145,48 @@ func (s *server) read(r *fuse.ReadRequest) {
 		r.RespondError(syscall.EBADF)
 		return
 	}
+	if !h.content.streams.present(r.Offset, int64(r.Size)) {
+		s.fetch(h, r)
+		return
+	}
+	s.here(r, func() error {
+		err := answerRead(r, func(p []byte) (int, error) { return h.content.file.ReadAt(expired, p, r.Offset) })
+		if errors.Is(err, context.Canceled) { // evicted meanwhile
+			s.fetch(h, r)
+			return nil
+		}
+		return err
+	})
+}
+
+// fetch answers a read of what may have to come from the server.
+func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 	h.content.streams.announce(r.Offset, r.Size)
 	s.ask(r, func(ctx context.Context) error {
 		defer h.content.streams.settle(r.Offset, r.Size)
-		buf := buffers.Get().(*[128 << 10]byte)
-		defer buffers.Put(buf)
-		p := buf[:min(r.Size, len(buf))]
-		if r.Size > len(buf) {
-			p = make([]byte, r.Size)
-		}
-		n, err := h.content.read(ctx, p, r.Offset)
+		err := answerRead(r, func(p []byte) (int, error) { return h.content.streams.read(ctx, p, r.Offset) })
 		if err != nil {
 			return s.fs.lost(h, err)
 		}
-		r.Respond(&fuse.ReadResponse{Data: p[:n]})
 		return nil
 	})
+}
+
+// answerRead answers r with what read, an io.ReaderAt's method but for the
+// offset, puts into its buffer. The kernel takes a short answer for the end.
+func answerRead(r *fuse.ReadRequest, read func(p []byte) (int, error)) error {
+	buf := buffers.Get().(*[128 << 10]byte)
+	defer buffers.Put(buf)
+	p := buf[:min(r.Size, len(buf))]
+	if r.Size > len(buf) {
+		p = make([]byte, r.Size)
+	}
+	n, err := read(p)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	r.Respond(&fuse.ReadResponse{Data: p[:n]})
+	return nil
 }
 
 // lost forgets the listing of a file that turned out to be another version.
@@ -180,7 +208,7 @@ func (s *server) write(r *fuse.WriteRequest) {
 		r.RespondError(syscall.EBADF)
 		return
 	}
-	s.ask(r, func(context.Context) error {
+	s.here(r, func() error {
 		n, err := h.content.write(r.Data, r.Offset, r.FileFlags&fuse.OpenAppend != 0)
 		if n == 0 && err != nil {
 			return err

@@ -116,7 +116,7 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
 	}
 	f.notifier = newNotifier(conn, f.log)
-	f.server = &server{conn: conn, fs: f, log: f.log, base: base, calls: make(map[fuse.RequestID]*call)}
+	f.server = newServer(conn, f, base)
 	go f.serve(conn)
 	return f, nil
 }

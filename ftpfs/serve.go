@@ -23,19 +23,26 @@ const (
 	patience = 60 * time.Second
 )
 
-// A server reads requests from the kernel, one after another, answers what
-// memory can answer, and hands the rest to goroutines. It is registered which
-// requests are at work before the next one is read, so that no interrupt is
-// lost.
+// A server answers the kernel's requests: in the reader what memory and the
+// local disk can answer, in goroutines what may wait for the network. It is
+// registered which of these are at work before the next request is read, so
+// that no interrupt is lost.
 type server struct {
-	conn *fuse.Conn
-	fs   *FS
-	log  *slog.Logger
-	base context.Context // ends when the mount is given up
-	wg   sync.WaitGroup  // requests at work
+	conn    *fuse.Conn
+	fs      *FS
+	log     *slog.Logger
+	base    context.Context // ends when the mount is given up
+	readers *readers
+	wg      sync.WaitGroup // requests at work
 
 	mu    sync.Mutex
 	calls map[fuse.RequestID]*call
+}
+
+func newServer(conn *fuse.Conn, f *FS, base context.Context) *server {
+	s := &server{conn: conn, fs: f, log: f.log, base: base, calls: make(map[fuse.RequestID]*call)}
+	s.readers = newReaders(s.next)
+	return s
 }
 
 // A call is a request at work.
@@ -48,22 +55,27 @@ type call struct {
 // loop serves until the file system is unmounted, and returns why it ended.
 func (s *server) loop() error {
 	defer s.wg.Wait()
-	for {
-		req, err := s.conn.ReadRequest()
-		switch {
-		case err == nil:
-			if s.fs.opts.TraceFUSE {
-				s.log.Debug("fuse", "request", req)
-			}
-			s.dispatch(req)
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EAGAIN):
-			// The request went away while it was read.
-		default:
-			return err
-		}
+	if err := s.readers.run(); !errors.Is(err, io.EOF) {
+		return err
 	}
+	return nil
+}
+
+// next reads one request.
+func (s *server) next() error {
+	req, err := s.conn.ReadRequest()
+	switch {
+	case err == nil:
+		if s.fs.opts.TraceFUSE {
+			s.log.Debug("fuse", "request", req)
+		}
+		s.dispatch(req)
+	case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EAGAIN):
+		// The request went away while it was read.
+	default:
+		return err
+	}
+	return nil
 }
 
 // begin registers a request. It ends with finish.
@@ -147,6 +159,16 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 			if r := <-done; r.err == nil && late != nil {
 				late()
 			}
+		}
+	})
+}
+
+// here runs f in the reader, for requests that wait for nothing but the local
+// disk. f answers the request itself unless it returns an error.
+func (s *server) here(req fuse.Request, f func() error) {
+	s.readers.visit(func() {
+		if err := s.guard(req, f); err != nil {
+			s.fail(req, err)
 		}
 	})
 }

@@ -127,6 +127,19 @@ func (ss *streams) settle(off int64, n int) {
 	}
 }
 
+// present tells whether [off, off+n), as far as the file goes, is there, and
+// lets the streams that bring what follows know that it is read.
+func (ss *streams) present(off, n int64) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.closed {
+		return false
+	}
+	ss.follow(off, off+n)
+	start, end := ss.file.Missing(off, n)
+	return start >= end
+}
+
 // read reads like io.ReaderAt, waiting for what has to come from the server.
 func (ss *streams) read(ctx context.Context, p []byte, off int64) (int, error) {
 	for {
