@@ -248,7 +248,11 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		return syscall.ENOENT
 	}
 	path = join(below(f.tree.root, path), name)
-	c, done, err := f.hold(ctx, f.nodes.known(dir, name))
+	n := f.nodes.known(dir, name)
+	if isDir && n != nil && len(f.freshChildren(n)) > 0 {
+		return syscall.ENOTEMPTY // the server does not know them yet
+	}
+	c, done, err := f.hold(ctx, n)
 	if err != nil {
 		return err
 	}
