@@ -115,16 +115,8 @@ func (c *content) read(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// write stores p at off, at the end for appending handles. It never blocks for
-// the network.
-func (c *content) write(p []byte, off int64, appending bool) (int, error) {
-	if appending {
-		// The kernel's idea of the end may be older than ours.
-		off = max(off, c.file.Size())
-	}
-	if err := c.refusal(); err != nil {
-		return 0, err
-	}
+// write stores p at off. It never blocks for the network.
+func (c *content) write(p []byte, off int64) (int, error) {
 	n, err := c.file.WriteAt(p, off)
 	if n > 0 {
 		c.touch()

@@ -108,13 +108,18 @@ func (s *server) open(n *node, r *fuse.OpenRequest) {
 			}
 		}
 		writing := !flags.IsReadOnly()
+		if c := s.fs.nodes.contentOf(n); flags&fuse.OpenAppend != 0 && (c == nil || !c.local()) {
+			if e, err = s.fs.refresh(ctx, n, e); err != nil {
+				return err
+			}
+		}
 		c, err := s.fs.contents.open(n, e, writing)
 		if err != nil {
 			return err
 		}
 		h := &handle{node: n, content: c, writing: writing}
 		resp := &fuse.OpenResponse{Handle: s.fs.handles.add(h)}
-		if c.local() || s.fs.nodes.keeps(n, e) {
+		if s.fs.nodes.keeps(n, e, c.local()) {
 			// The kernel's pages are of this version.
 			resp.Flags |= fuse.OpenKeepCache
 		}
@@ -209,7 +214,11 @@ func (s *server) write(r *fuse.WriteRequest) {
 		return
 	}
 	s.here(r, func() error {
-		n, err := h.content.write(r.Data, r.Offset, r.FileFlags&fuse.OpenAppend != 0)
+		write := h.content.write
+		if r.FileFlags&fuse.OpenAppend != 0 {
+			write = func(p []byte, off int64) (int, error) { return s.fs.append(h, p, off) }
+		}
+		n, err := write(r.Data, r.Offset)
 		if n == 0 && err != nil {
 			return err
 		}

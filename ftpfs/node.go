@@ -31,6 +31,7 @@ type node struct {
 	entry    ftpclient.Entry  // as last seen
 	content  *content         // while open or not uploaded
 	kept     ftpclient.Entry  // the version whose pages the kernel may keep
+	shifted  bool             // the kernel's pages have appended bytes in the wrong place
 }
 
 // nodes is the table of all nodes. Nothing here blocks.
@@ -307,14 +308,22 @@ func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpcli
 	return n.parent, n.name, n.content, n.entry, n.gone
 }
 
-// keeps tells whether the pages that the kernel has of n are those of e, and
-// remembers that from now on they are.
-func (ns *nodes) keeps(n *node, e ftpclient.Entry) bool {
+// keeps tells whether the pages that the kernel has of n are those of e, or of
+// what is here only, and remembers that from now on they are.
+func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	same := !n.kept.ModTime.IsZero() && sameVersion(n.kept, e)
-	n.kept = e
+	same := !n.shifted && (local || !n.kept.ModTime.IsZero() && sameVersion(n.kept, e))
+	n.kept, n.shifted = e, false
 	return same
+}
+
+// distrust is told that the kernel has bytes in its pages that are elsewhere
+// in the file.
+func (ns *nodes) distrust(n *node) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n.shifted = true
 }
 
 // keep is told that the version old is now called e.

@@ -46,6 +46,11 @@ func (t *notifier) attributes(n *node) {
 	t.send(func() error { return t.conn.InvalidateNode(fuse.NodeID(n.id), -1, 0) })
 }
 
+// pages makes the kernel forget the attributes and all pages of n.
+func (t *notifier) pages(n *node) {
+	t.send(func() error { return t.conn.InvalidateNode(fuse.NodeID(n.id), 0, 0) })
+}
+
 // send never waits: when the kernel is slow, its memory expires by itself.
 func (t *notifier) send(f func() error) {
 	select {

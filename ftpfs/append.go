@@ -1,0 +1,51 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"ftpfs/ftpclient"
+)
+
+// Appending wants the end of the file as the server has it now: what is
+// uploaded is the whole file, and would undo what others have appended since
+// the listing. The kernel, too, appends at the end that it remembers.
+
+// refresh asks the server what n is now, and returns e with the size and the
+// time of that. Blocks for one round trip.
+func (f *FS) refresh(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
+	rel, named := f.nodes.path(n)
+	if !named {
+		return e, nil
+	}
+	path := below(f.tree.root, rel)
+	now, err := f.tree.find(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.tree.doubt(err, path)
+		return e, syscall.ESTALE // makes the kernel look the name up again
+	}
+	if err != nil {
+		return e, err
+	}
+	unit := max(e.Precision, now.Precision)
+	if now.Size == e.Size && now.ModTime.Truncate(unit).Equal(e.ModTime.Truncate(unit)) {
+		return e, nil
+	}
+	e.Size, e.ModTime, e.Precision = now.Size, now.ModTime, now.Precision
+	f.tree.put(path, e)
+	f.saw(n, f.nodes.contentOf(n), e)
+	return e, nil
+}
+
+// append stores p at the end. kernel is where the kernel believes that to be:
+// when it is wrong its pages are, too.
+func (f *FS) append(h *handle, p []byte, kernel int64) (int, error) {
+	end := h.content.file.Size()
+	if end != kernel {
+		f.nodes.distrust(h.node)
+		f.notifier.pages(h.node)
+	}
+	return h.content.write(p, end)
+}

@@ -1,0 +1,248 @@
+package ftpfs_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ftpfs/ftpfs"
+
+	"github.com/spf13/afero"
+)
+
+func TestUnlinkedOpenFile(t *testing.T) {
+	t.Parallel()
+	data := random(24 << 20) // more than is read ahead
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/dir/file": string(data), "/dir/whole": "whole", "/dir/written": "written"})
+	python(t, m, `
+f, g, h = os.open("dir/file", os.O_RDONLY), os.open("dir/whole", os.O_RDONLY), os.open("dir/written", os.O_RDWR)
+head = os.read(f, 1000)
+assert os.pread(g, 10, 0) == b"whole"
+os.pwrite(h, b"X", 0)
+for name in "file", "whole", "written":
+    os.unlink("dir/" + name)
+    assert not os.path.exists("dir/" + name)
+assert os.listdir("dir") == []
+rest = b""
+while chunk := os.read(f, 1 << 20):
+    rest += chunk
+spit("copy", head + rest)
+assert os.pread(g, 10, 0) == b"whole"
+assert os.pread(h, 10, 0) == b"Xritten"
+os.ftruncate(h, 2)
+assert os.fstat(h).st_size == 2 and os.pread(h, 10, 0) == b"Xr"
+assert os.fstat(f).st_size == len(head + rest)
+for fd in f, g, h:
+    os.close(fd)
+`)
+	if served(t, server, "/copy") != string(data) {
+		t.Error("wrong bytes of the unlinked file")
+	}
+	eventually(t, 5*time.Second, "the end of the unlinked files on the server", func() error {
+		names, err := afero.ReadDir(server.Fs(), "/dir")
+		if err == nil && len(names) > 0 {
+			err = fmt.Errorf("the server has %v", names)
+		}
+		return err
+	})
+}
+
+// Whoever reads a file while it is replaced gets all of one version or an
+// error, never a mixture.
+func TestRenameOverAnOpenFile(t *testing.T) {
+	t.Parallel()
+	old := strings.Repeat("old ", 6<<20)
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": old, "/new": strings.Repeat("new ", 6<<20)})
+	python(t, m, `
+f = os.open("file", os.O_RDONLY)
+got = os.read(f, 1000)
+os.rename("new", "file")
+try:
+    while chunk := os.read(f, 1 << 20):
+        got += chunk
+    assert len(got) == 24 << 20, len(got)
+except OSError as e:
+    assert e.errno == errno.ESTALE, e
+assert got == b"old " * (len(got) // 4), "a mixture"
+assert slurp("file") == b"new " * (6 << 20)
+os.close(f)
+assert slurp("file")[:4] == b"new "
+
+# One that is being written is replaced, too, and does not come back.
+g = os.open("file", os.O_RDWR)
+os.pwrite(g, b"lost", 0)
+spit("newer", b"newer")
+os.rename("newer", "file")
+os.close(g)
+assert slurp("file") == b"newer"
+`)
+	if got := served(t, server, "/file"); got != "newer" {
+		t.Errorf("the server has %d bytes", len(got))
+	}
+}
+
+func TestWritingThroughRenames(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/dir/file": "0123456789"})
+	python(t, m, `
+f = os.open("fresh", os.O_CREAT | os.O_WRONLY)
+os.write(f, b"one ")
+os.rename("fresh", "renamed")
+os.write(f, b"two")
+os.rename("renamed", "dir/final")
+os.rename("dir", "moved")
+os.write(f, b" three")
+os.close(f)
+assert slurp("moved/final") == b"one two three"
+g = os.open("moved/file", os.O_RDWR)
+os.pwrite(g, b"X", 3)
+os.rename("moved/file", "other")
+os.pwrite(g, b"Y", 4)
+os.close(g)
+assert slurp("other") == b"012XY56789"
+h = os.open("unlinked", os.O_CREAT | os.O_WRONLY)
+os.write(h, b"x")
+os.unlink("unlinked")
+os.close(h)
+assert sorted(os.listdir(".")) == ["moved", "other"] and os.listdir("moved") == ["final"]
+`)
+	if got := served(t, server, "/moved/final"); got != "one two three" {
+		t.Errorf("the server has %q", got)
+	}
+	if got := served(t, server, "/other"); got != "012XY56789" {
+		t.Errorf("the server has %q", got)
+	}
+	if ok, _ := afero.Exists(server.Fs(), "/unlinked"); ok {
+		t.Error("an unlinked file was uploaded")
+	}
+}
+
+func TestDirectoryWithAnUnpublishedFileIsNotEmpty(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	python(t, m, `
+os.mkdir("dir")
+f = os.open("dir/file", os.O_CREAT | os.O_WRONLY)
+os.write(f, b"content")
+fails(errno.ENOTEMPTY, os.rmdir, "dir")
+os.close(f)
+`)
+	if got := served(t, server, "/dir/file"); got != "content" {
+		t.Errorf("the server has %q", got)
+	}
+}
+
+func TestAppendingToAFileThatGrew(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/log": "one\n", "/shrunk": "one two three\n"})
+	m.Run("cat log shrunk > /dev/null")
+	if err := afero.WriteFile(server.Fs(), "/log", []byte("one\ntheirs\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := afero.WriteFile(server.Fs(), "/shrunk", []byte("1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Run("echo ours >> log; echo ours >> shrunk")
+	if got := served(t, server, "/log"); got != "one\ntheirs\nours\n" {
+		t.Errorf("the server has %q", got)
+	}
+	if got := served(t, server, "/shrunk"); got != "1\nours\n" {
+		t.Errorf("the server has %q", got)
+	}
+	m.Run(`test "$(tail -n1 log)" = ours; test "$(wc -l < log)" = 3`)
+}
+
+func TestWriting(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "0123456789", "/mapped": strings.Repeat("m", 10000), "/grown": "abc", "/appended": strings.Repeat("a", 5000)})
+	python(t, m, `
+# O_TRUNC, then nothing but a close
+os.close(os.open("grown", os.O_WRONLY | os.O_TRUNC))
+assert slurp("grown") == b""
+
+# two appenders, one of them by a duplicate
+a = os.open("log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+b = os.open("log", os.O_WRONLY | os.O_APPEND)
+c = os.dup(a)
+for fd, text in (a, b"1"), (b, b"2"), (c, b"3"), (a, b"4"):
+    os.write(fd, text)
+os.close(a)
+assert slurp("log") == b"1234"
+os.write(c, b"5" * 300000)
+os.close(c)
+os.write(b, b"6")
+os.close(b)
+assert slurp("log") == b"1234" + b"5" * 300000 + b"6"
+
+# two writers at different places
+a, b = os.open("file", os.O_RDWR), os.open("file", os.O_RDWR)
+os.pwrite(a, b"AA", 0)
+os.pwrite(b, b"BB", 4)
+assert os.pread(a, 10, 0) == b"AA23BB6789"
+os.close(a)
+os.pwrite(b, b"C", 9)
+os.fsync(b)
+os.close(b)
+assert slurp("file") == b"AA23BB678C"
+
+# up and down
+f = os.open("file", os.O_RDWR)
+os.ftruncate(f, 4)
+os.ftruncate(f, 8)
+assert os.pread(f, 100, 0) == b"AA23\0\0\0\0"
+os.ftruncate(f, 0)
+os.write(f, b"zz")
+os.ftruncate(f, 3)
+os.close(f)
+assert slurp("file") == b"zz\0"
+os.truncate("file", 1)
+os.truncate("file", 3)
+assert slurp("file") == b"z\0\0"
+
+# sparse
+f = os.open("sparse", os.O_CREAT | os.O_WRONLY)
+os.pwrite(f, b"end", 3000000)
+os.pwrite(f, b"begin", 0)
+os.close(f)
+s = slurp("sparse")
+assert len(s) == 3000003 and s[:5] == b"begin" and s[-3:] == b"end" and not s[5:-3].strip(b"\0")
+
+# mmap outlives its descriptor
+f = os.open("mapped", os.O_RDWR)
+mm = mmap.mmap(f, 0)
+os.close(f)
+mm[5000:5005] = b"HELLO"
+mm.flush()
+mm[9999] = ord("Z")
+mm.close()
+
+# and does not append on a descriptor that does
+f = os.open("appended", os.O_RDWR | os.O_APPEND)
+mm = mmap.mmap(f, 0)
+mm[10:14] = b"HERE"
+mm.flush()
+mm.close()
+os.write(f, b"THERE")
+os.close(f)
+want = b"a" * 10 + b"HERE" + b"a" * 4986 + b"THERE"
+assert slurp("appended") == want, len(slurp("appended"))
+`)
+	mapped := []byte(strings.Repeat("m", 10000))
+	copy(mapped[5000:], "HELLO")
+	mapped[9999] = 'Z'
+	eventually(t, 5*time.Second, "the upload of what was mapped", func() error {
+		_, err := m.Try("test \"$(tail -c 1 mapped)\" = Z")
+		if err == nil && served(t, server, "/mapped") != string(mapped) {
+			err = errors.New("other bytes on the server")
+		}
+		return err
+	})
+	if got := served(t, server, "/sparse"); len(got) != 3000003 || strings.Count(got, "\x00") != 3000003-8 {
+		t.Errorf("the server has %d bytes", len(got))
+	}
+	if got := served(t, server, "/file"); got != "z\x00\x00" {
+		t.Errorf("the server has %q", got)
+	}
+}
