@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
+	"time"
 
 	"ftpfs/ftpclient"
 )
@@ -13,14 +14,19 @@ import (
 // uploaded is the whole file, and would undo what others have appended since
 // the listing. The kernel, too, appends at the end that it remembers.
 
-// refresh asks the server what n is now, and returns e with the size and the
-// time of that. Blocks for one round trip.
+// refresh asks the server what n is now, unless a listing has told freshly
+// enough, and returns e with the size and the time of that. Blocks for one
+// round trip.
 func (f *FS) refresh(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
 	rel, named := f.nodes.path(n)
 	if !named {
 		return e, nil
 	}
 	path := below(f.tree.root, rel)
+	dir, name := split(path)
+	if found, ok := f.tree.cached(dir, name); ok && time.Since(found.Fetched) < freshEnough {
+		return e, nil
+	}
 	now, err := f.tree.find(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.tree.doubt(err, path)
