@@ -12,7 +12,7 @@ import (
 // are guarded by the mutex of their Files.
 //
 // The LRU holds exactly the blocks that may be evicted: those with clean data
-// that nobody has pinned. So the oldest is always the one to go, and what is
+// that nobody has pinned, of files that nobody keeps. So the oldest is always the one to go, and what is
 // pinned or dirty costs no search.
 type block struct {
 	file   *File
@@ -59,7 +59,7 @@ func (s *Files) unpin(b *block) {
 		return
 	}
 	s.weigh(b, b.file.size)
-	if !b.file.dirty.overlaps(start, end) {
+	if b.file.kept == 0 && !b.file.dirty.overlaps(start, end) {
 		s.lru.Add(b, struct{}{})
 	}
 }
@@ -134,7 +134,7 @@ func (s *Files) evict() bool {
 	f.io.Lock()
 	s.mu.Lock()
 	start, end := s.bounds(b.no)
-	evicted := f.blocks[b.no] == b && b.pins == 0 && !f.dirty.overlaps(start, end)
+	evicted := f.blocks[b.no] == b && b.pins == 0 && f.kept == 0 && !f.dirty.overlaps(start, end)
 	punch := false
 	if evicted {
 		f.present.remove(start, end)

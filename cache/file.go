@@ -35,6 +35,7 @@ type File struct {
 	gen       uint64 // counts changes
 	clean     uint64 // the gen that the server has
 	waiting   *waiting
+	kept      int // Keeps without their end
 }
 
 // waiting is what readers of absent ranges wait on: one for all who came
@@ -139,6 +140,27 @@ func (f *File) Dirty() (gen uint64, dirty bool) {
 	return f.gen, f.gen != f.clean
 }
 
+// Keep makes what f has, and what it is filled with, stay until release is
+// called, once: beyond the bound if need be.
+func (f *File) Keep() (release func()) {
+	keep := func(n int) {
+		if f.files.begin() == nil {
+			f.kept += n
+			f.reassess()
+			f.files.end()
+		}
+	}
+	keep(1)
+	return func() { keep(-1) }
+}
+
+// reassess decides anew about all blocks. files.mu is held.
+func (f *File) reassess() {
+	for no := range f.blocks {
+		f.files.reassess(f, no)
+	}
+}
+
 // Clean tells that the server now has the state of gen, as version v. If
 // nothing has changed since, all of f becomes clean, may be evicted, and is
 // found by Open under v. Otherwise, or if v.Size is not the size of f, the
@@ -154,9 +176,7 @@ func (f *File) Clean(gen uint64, v Version) bool {
 	f.version, f.versioned = v, true
 	f.clean = gen
 	f.dirty = nil
-	for no := range f.blocks {
-		f.files.reassess(f, no)
-	}
+	f.reassess()
 	return true
 }
 

@@ -205,6 +205,31 @@ func localFiles(t testing.TB, s *Files) []string {
 	return names
 }
 
+func TestKeptDataStaysBeyondTheBound(t *testing.T) {
+	const size = 8 << 20
+	s := openFiles(t, 2<<20)
+	f := open(t, s, "/kept", size)
+	defer f.Close()
+	release := f.Keep()
+	data := make([]byte, size)
+	if err := f.Fill(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, s, "/other", size)
+	defer other.Close()
+	if err := other.Fill(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	if start, end := f.Missing(0, size); start != end {
+		t.Errorf("[%d, %d) of a kept file was evicted", start, end)
+	}
+	release()
+	if used := s.Stats().Bytes; used > 2<<20 {
+		t.Errorf("%d bytes stay in the cache after the release", used)
+	}
+	checkBooks(t, s)
+}
+
 func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	s := openFiles(t, 4*testBlock)
 	f := open(t, s, "/f", 10*testBlock)
