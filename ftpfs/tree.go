@@ -34,6 +34,8 @@ type tree struct {
 	// only to the minute or the day.
 	exactTimes bool
 
+	temps *temps
+
 	// stamps are times known better than listings show them, each with the
 	// size that it belongs to. They outlive the listing that they refine.
 	stamps *lru.Cache[string, stamp]
@@ -57,6 +59,7 @@ func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries i
 		root:       root,
 		log:        log,
 		exactTimes: exactTimes,
+		temps:      newTemps(),
 		stamps:     stamps,
 	}, nil
 }
@@ -90,7 +93,7 @@ func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Ent
 	}
 	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
 	for _, e := range listing.Entries {
-		if isTemp(e.Name) || len(e.Name) > maxName {
+		if t.temps.has(e.Name) || len(e.Name) > maxName {
 			continue
 		}
 		t.applyStamp(dir, &e)
@@ -200,6 +203,23 @@ func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duratio
 		return t.probe(ctx, join(dir, name), now)
 	}
 	return cache.Found[ftpclient.Entry]{Complete: true, Fetched: listing.Fetched, Expires: listing.Expires}, nil
+}
+
+// fresh finds name in dir as it is now: by a listing of the last moments, else
+// by asking for the name alone.
+func (t *tree) fresh(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
+	if found, ok := t.cached(dir, name); ok && time.Since(found.Fetched) < freshEnough {
+		return found, nil
+	}
+	found, err := t.probe(ctx, join(dir, name), time.Now())
+	switch {
+	case err != nil:
+	case found.Exists:
+		t.put(join(dir, name), found.Entry)
+	default:
+		t.dirs.Remove(dir, name)
+	}
+	return found, err
 }
 
 // probe asks the server for one name, where listings cannot tell.
@@ -319,19 +339,7 @@ func (t *tree) removed(path string, isDir bool) {
 // rename moves from to to, over a file or an empty directory if one is there.
 // e is what is moved.
 func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) error {
-	err := t.client.Rename(ctx, from, to)
-	var lost *ftpclient.LostError
-	if errors.As(err, &lost) {
-		_, findErr := t.find(ctx, from)
-		switch {
-		case errno(findErr) == syscall.ENOENT:
-			if _, there := t.find(ctx, to); there == nil {
-				err = nil
-			}
-		case findErr == nil:
-			err = t.client.Rename(ctx, from, to)
-		}
-	}
+	err := t.move(ctx, from, to)
 	if refusesReplace(err) {
 		err = t.replace(ctx, from, to, err)
 	}
@@ -354,45 +362,6 @@ func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) e
 	t.changed(fromDir)
 	if toDir != fromDir {
 		t.changed(toDir)
-	}
-	return nil
-}
-
-// refusesReplace tells whether the server may have refused a rename only
-// because the new name is taken.
-func refusesReplace(err error) bool {
-	var refused *ftpclient.Error
-	if !errors.As(err, &refused) || refused.Command != "RNTO" {
-		return false
-	}
-	switch refused.Kind() {
-	case ftpclient.KindExist, ftpclient.KindPermission, ftpclient.KindOther:
-		return true
-	}
-	return false
-}
-
-// replace renames over an existing file where the server will not: the old
-// file steps aside, under a name that listings hide, and comes back when the
-// rename fails all the same. cause is the first refusal, returned when there
-// was nothing in the way.
-func (t *tree) replace(ctx context.Context, from, to string, cause error) error {
-	old, err := t.find(ctx, to)
-	if err != nil || old.Type == ftpclient.TypeDir {
-		return cause
-	}
-	aside := tempPath(to)
-	if err := t.client.Rename(ctx, to, aside); err != nil {
-		return cause
-	}
-	if err := t.client.Rename(ctx, from, to); err != nil {
-		if back := t.client.Rename(ctx, aside, to); back != nil {
-			t.log.Error("a file could not be put back after a failed rename", "path", to, "kept as", aside, "error", back)
-		}
-		return err
-	}
-	if err := t.client.Delete(ctx, aside); err != nil {
-		t.log.Warn("the replaced version of a file could not be deleted", "path", to, "left as", aside, "error", err)
 	}
 	return nil
 }

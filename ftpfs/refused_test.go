@@ -1,0 +1,200 @@
+package ftpfs_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ftpfs/ftpclient"
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
+
+	"github.com/spf13/afero"
+)
+
+// writeOver opens an old file, overwrites it, and says what fsync and close
+// have to say to that.
+const writeOver = `
+f = os.open("file", os.O_WRONLY)
+os.write(f, b"NEW CONTENT")
+fails(errno.%[1]s, os.fsync, f)
+fails(errno.%[1]s, os.close, f)
+assert slurp("file") == b"NEW CONTENT", slurp("file")
+`
+
+func TestRefusedUploadIsTheErrorOfClose(t *testing.T) {
+	for _, c := range []struct{ verb, reply, errno string }{
+		{"STOR", "552 Disk full.", "ENOSPC"},
+		{"STOR", "452 Insufficient storage space.", "ENOSPC"},
+		{"STOR", "550 Permission denied.", "EACCES"},
+		{"STOR", "553 Could not create file.", "EACCES"},
+		{"STOR", "552 Quota exceeded.", "EDQUOT"},
+		{"RNTO", "550 Permission denied.", "EACCES"},
+		{"RNTO", "553 Rename failed.", "EACCES"},
+	} {
+		t.Run(c.verb+c.reply[:3]+c.errno, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "old"})
+			server.Refuse(c.verb, c.reply, ftptest.Always)
+			python(t, m, fmt.Sprintf(writeOver, c.errno))
+			if got := served(t, server, "/file"); got != "old" {
+				t.Errorf("the server has %q", got)
+			}
+			server.ClearFaults()
+			eventually(t, retries, "the next try", func() error {
+				if got := served(t, server, "/file"); got != "NEW CONTENT" {
+					return fmt.Errorf("the server has %q", got)
+				}
+				return nil
+			})
+			wantNames(t, server, "/", "file")
+		})
+	}
+}
+
+// wantNames fails when other names are in a directory of the server.
+func wantNames(t *testing.T, server *ftptest.Embedded, dir string, want ...string) {
+	t.Helper()
+	infos, err := afero.ReadDir(server.Fs(), dir)
+	var names []string
+	for _, info := range infos {
+		names = append(names, info.Name())
+	}
+	if got := strings.Join(names, " "); err != nil || got != strings.Join(want, " ") {
+		t.Errorf("the server has %q in %s, want %q (%v)", got, dir, want, err)
+	}
+}
+
+// A refused truncation changes nothing.
+func TestRefusedTruncation(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "old content"})
+	server.Refuse("STOR", "550 Permission denied.", ftptest.Always)
+	python(t, m, `
+fails(errno.EACCES, os.truncate, "file", 3)
+assert slurp("file") == b"old content", slurp("file")
+assert os.stat("file").st_size == 11
+`)
+	if got := served(t, server, "/file"); got != "old content" {
+		t.Errorf("the server has %q", got)
+	}
+}
+
+func TestServerThatDoesNotRenameOver(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "old", "/from": "moved", "/to": "replaced"})
+	server.Refuse("RNTO", "550 File exists.", 1)
+	m.Run("printf 'new content' > file")
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	m.Run("mv from to")
+	m.Run(`test "$(cat file to)" = "new contentmoved"; test ! -e from`)
+	wantNames(t, server, "/", "file", "to")
+	if got := served(t, server, "/file") + served(t, server, "/to"); got != "new contentmoved" {
+		t.Errorf("the server has %q", got)
+	}
+}
+
+func TestProftpdThatDoesNotOverwrite(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Real(t, "proftpd", ftptest.RealOptions{NoOverwrite: true})
+	put(t, server, map[string][]byte{"file": []byte("old"), "from": []byte("moved"), "to": []byte("replaced")})
+	m := mountReal(t, server, ftpclient.ModeAuto)
+	m.Run("printf new > file; mv from to; test $(cat file to) = newmoved; sed -i s/new/newer/ file")
+	got, err := os.ReadFile(filepath.Join(server.Root, "file"))
+	if left, _ := filepath.Glob(filepath.Join(server.Root, ".ftpfs*")); err != nil || string(got) != "newer" || len(left) > 0 {
+		t.Errorf("the server has %q and %q (%v)", got, left, err)
+	}
+}
+
+// The new file is refused the place from which the old one has stepped aside.
+func TestOriginalComesBackWhenReplacingFails(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/from": "moved", "/to": "original"})
+	hold := server.HoldReply("RNTO", 0)
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	c := start(t, m, "exec mv from to")
+	reached(t, hold) // the refusal of the direct way
+	second := server.HoldReply("RNTO", 0)
+	hold.Release()
+	reached(t, second) // the original has stepped aside
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	second.Release()
+	if out, err := c.wait(endsIn); err == nil || !strings.Contains(out, "denied") {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Run("test $(cat from to) = movedoriginal")
+	wantNames(t, server, "/", "from", "to")
+}
+
+// The connection is lost while the original has stepped aside.
+func TestOriginalIsNotLostWithTheConnection(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		for nth := range 2 {
+			t.Run(fmt.Sprintf("rename %d/done=%v", nth+1, done), func(t *testing.T) {
+				t.Parallel()
+				server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/from": "moved", "/to": "original"})
+				hold := server.HoldReply("RNTO", 0)
+				server.Refuse("RNTO", "553 Rename failed.", 1)
+				c := start(t, m, "exec mv from to")
+				reached(t, hold)
+				lose := func() {
+					if done {
+						server.DropReply("RNTO", 0, 1)
+					} else {
+						server.DropCommand("RNTO", 1)
+					}
+				}
+				if nth == 0 {
+					lose()
+				} else {
+					second := server.HoldReply("RNTO", 0)
+					defer second.Release()
+					hold.Release()
+					reached(t, second)
+					lose()
+					second.Release()
+				}
+				hold.Release()
+				out, err := c.wait(endsIn)
+				m.Unmount()
+				m = fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{})
+				if err == nil {
+					m.Run("test $(cat to) = moved; test ! -e from")
+				} else {
+					out += m.Run("test $(cat to) = original; test $(cat from) = moved")
+				}
+				t.Logf("%v: %s", err, out)
+			})
+		}
+	}
+}
+
+// A new file that the server does not take is gone when that is told.
+func TestFileInAReadOnlyDirectory(t *testing.T) {
+	for _, name := range ftptest.RealNames {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := ftptest.Real(t, name, ftptest.RealOptions{ReadOnly: true})
+			path := filepath.Join(server.Root, "file")
+			if err := errors.Join(os.WriteFile(path, []byte("old"), 0o644), os.Chown(path, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
+			m := mountReal(t, server, ftpclient.ModeAuto)
+			python(t, m, `
+f = os.open("lock", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+fails(errno.EACCES, os.close, f)
+assert os.listdir(".") == ["file"], os.listdir(".")
+assert not os.path.exists("lock")
+fails(errno.EACCES, os.mkdir, "dir")
+fails(errno.EACCES, os.unlink, "file")
+fails(errno.EACCES, os.rename, "file", "other")
+fails(errno.EACCES, os.truncate, "file", 0)
+assert slurp("file") == b"old"
+`)
+		})
+	}
+}

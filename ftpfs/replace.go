@@ -1,0 +1,68 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"ftpfs/ftpclient"
+)
+
+// move is one rename on the server. When the connection goes before the
+// answer, it looks whether the rename was made, and makes it if not.
+func (t *tree) move(ctx context.Context, from, to string) error {
+	err := t.client.Rename(ctx, from, to)
+	if !uncertain(err) {
+		return err
+	}
+	_, findErr := t.find(ctx, from)
+	switch {
+	case errno(findErr) == syscall.ENOENT:
+		if _, there := t.find(ctx, to); there == nil {
+			return nil
+		}
+	case findErr == nil:
+		return t.client.Rename(ctx, from, to)
+	}
+	return err
+}
+
+// refusesReplace tells whether the server may have refused a rename only
+// because the new name is taken.
+func refusesReplace(err error) bool {
+	var refused *ftpclient.Error
+	if !errors.As(err, &refused) || refused.Command != "RNTO" {
+		return false
+	}
+	switch refused.Kind() {
+	case ftpclient.KindExist, ftpclient.KindPermission, ftpclient.KindOther:
+		return true
+	}
+	return false
+}
+
+// replace renames over an existing file where the server will not: the old
+// file steps aside, under a name that listings hide, and comes back when the
+// rename fails all the same. cause is the first refusal, returned when there
+// was nothing in the way.
+func (t *tree) replace(ctx context.Context, from, to string, cause error) error {
+	old, err := t.find(ctx, to)
+	if err != nil || old.Type == ftpclient.TypeDir {
+		return cause
+	}
+	aside := tempPath(to)
+	if err := t.move(ctx, to, aside); err != nil {
+		return cause
+	}
+	if err := t.move(ctx, from, to); err != nil {
+		// The name may be taken by now: what has it is newer.
+		if !t.missing(ctx, to) || t.move(ctx, aside, to) != nil {
+			t.log.Error("a file could not be put back after a failed rename", "path", to, "kept as", aside, "error", err)
+		}
+		return err
+	}
+	if err := t.client.Delete(ctx, aside); err != nil {
+		t.log.Warn("the replaced version of a file could not be deleted", "path", to, "left as", aside, "error", err)
+	}
+	return nil
+}
