@@ -243,11 +243,12 @@ func (s *server) remove(dir *node, r *fuse.RemoveRequest) {
 }
 
 func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) error {
-	path, named := f.nodes.path(dir)
+	parent, named := f.nodes.path(dir)
 	if !named {
 		return syscall.ENOENT
 	}
-	path = join(below(f.tree.root, path), name)
+	rel := parent + "/" + name
+	path := below(f.tree.root, rel)
 	n := f.nodes.known(dir, name)
 	if isDir && n != nil && len(f.freshChildren(n)) > 0 {
 		return syscall.ENOTEMPTY // the server does not know them yet
@@ -275,7 +276,7 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		}
 	}
 	f.nodes.removed(dir, name)
-	f.files.Forget(path)
+	f.files.Forget(rel)
 	return nil
 }
 
@@ -362,6 +363,7 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	if !named || !newNamed {
 		return syscall.ENOENT
 	}
+	fromRel, toRel := fromDir+"/"+oldName, toDir+"/"+newName
 	fromDir, toDir = below(f.tree.root, fromDir), below(f.tree.root, toDir)
 	from, to := join(fromDir, oldName), join(toDir, newName)
 	if from == to {
@@ -411,9 +413,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	}
 	f.nodes.move(dir, oldName, newDir, newName)
 	if moved.Entry.Type == ftpclient.TypeDir {
-		f.files.RenameTree(from, to)
+		f.files.RenameTree(fromRel, toRel)
 	} else {
-		f.files.Rename(from, to)
+		f.files.Rename(fromRel, toRel)
 	}
 	return nil
 }

@@ -229,3 +229,25 @@ func TestTemporariesAreNeverListed(t *testing.T) {
 		return err
 	})
 }
+
+// What is read is known by its name below the mounted directory, wherever that
+// is: after a rename, other bytes of the same size and time have the name.
+func TestRenamedFilesOfOneVersion(t *testing.T) {
+	t.Parallel()
+	for _, root := range []string{"/", "/deep/dir"} {
+		server := ftptest.Start(t, ftptest.Options{})
+		when := time.Unix(1_000_000_000, 0)
+		for name, data := range map[string]string{"a": "content of a", "b": "content of b"} {
+			path := filepath.Join(root, name)
+			if err := afero.WriteFile(server.Fs(), path, []byte(data), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := server.Fs().Chtimes(path, when, when); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{Root: root})
+		m.Run(`test "$(cat a b)" = "content of acontent of b"; mv a b; test "$(cat b)" = "content of a"`)
+		m.Run(`cp -p b c; rm b; mv c b; test "$(cat b)" = "content of a"`)
+	}
+}
