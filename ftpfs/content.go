@@ -309,6 +309,21 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 	return false
 }
 
+// discard gives up the local changes of c: the file is what the server has.
+func (cs *contents) discard(n *node, c *content) {
+	cs.nodes.mu.Lock()
+	if n.content == c {
+		n.content = nil
+	}
+	path, named := n.path()
+	cs.nodes.mu.Unlock()
+	if named {
+		cs.files.Forget(path)
+		dir, _ := split(below(cs.tree.root, path))
+		cs.tree.dirs.Drop(dir)
+	}
+}
+
 func (c *content) close() {
 	c.streams.Close()
 	c.file.Close()

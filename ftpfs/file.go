@@ -309,9 +309,13 @@ func (s *server) create(dir *node, r *fuse.CreateRequest) {
 			return nil, err
 		}
 		h = &handle{node: n, content: c, writing: !flags.IsReadOnly()}
+		entered := s.fs.entered(n, e, s.fs.opts.DirTTL)
+		if c.isFresh() {
+			entered.EntryValid = 0 // the server may still refuse it
+		}
 		return func() {
 			r.Respond(&fuse.CreateResponse{
-				LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL),
+				LookupResponse: *entered,
 				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h)},
 			})
 		}, nil

@@ -117,6 +117,7 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	}
 	h := &handle{node: n, content: c}
 	defer f.closeHandle(ctx, h)
+	untouched := !c.local()
 	if size != c.file.Size() || size == 0 {
 		if err := c.truncate(size); err != nil {
 			return err
@@ -125,7 +126,10 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	if c.writing() {
 		return nil
 	}
-	return f.uploads.commit(ctx, n, c)
+	if err = f.uploads.commit(ctx, n, c); err != nil && untouched {
+		f.contents.discard(n, c) // who was told of the failure does not expect it later
+	}
+	return err
 }
 
 // place gives the server's path of n and its content, if that is not
