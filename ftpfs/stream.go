@@ -16,6 +16,7 @@ const (
 	firstWindow = 512 << 10 // read ahead of a stream that starts a file
 	seekWindow  = 128 << 10 // read ahead after a seek: random access wants little
 	maxWindow   = 8 << 20   // read ahead of a reader that goes on and on
+	streamStep  = 512 << 10 // bytes that a stream moves at a time, at most
 	skipGap     = 512 << 10 // a gap that a running stream reaches sooner than a new one would
 	maxStreams  = 3         // of one file: interleaved readers
 
@@ -316,7 +317,7 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	}
 	defer r.Close()
 	defer context.AfterFunc(ctx, func() { r.Close() })() // a blocked Read ends with the file
-	buf := make([]byte, 128<<10)
+	buf := make([]byte, min(streamStep, max(size-s.start, 1)))
 	for moved := 0; ; {
 		if !ss.proceed(s, moved >= turn) {
 			return nil
