@@ -90,8 +90,9 @@ func BenchmarkWrite(b *testing.B) {
 			b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 				c, memory := startWorker(b), serveMemory(b)
 				var written, closed, ceiling time.Duration
-				for i := range b.N {
-					w, all := c.write(filepath.Join(m.Dir, fmt.Sprintf("w%d-%d", size, i)), size)
+				for range b.N {
+					w, all := c.write(filepath.Join(m.Dir, "new"), size)
+					m.Run("rm new")
 					written += w
 					closed += all
 					_, all = c.write(filepath.Join(memory, "file"), size)
