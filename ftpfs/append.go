@@ -35,8 +35,7 @@ func (f *FS) refresh(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient
 	if err != nil {
 		return e, err
 	}
-	unit := max(e.Precision, now.Precision)
-	if now.Size == e.Size && now.ModTime.Truncate(unit).Equal(e.ModTime.Truncate(unit)) {
+	if agree(now, e) {
 		return e, nil
 	}
 	e.Size, e.ModTime, e.Precision = now.Size, now.ModTime, now.Precision

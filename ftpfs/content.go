@@ -29,13 +29,19 @@ type content struct {
 	base    ftpclient.Entry // the version on the server that the bytes build upon
 	prior   ftpclient.Entry // what base was before our own last change
 	fresh   bool            // the server has no such file yet
+	whole   bool            // nothing of base is wanted: the file was emptied since
+	seen    time.Time       // when the server last confirmed base
+	begun   bool            // bytes of base have been asked for
 	stale   bool            // the server has another version: what is absent here is lost
+	past    bool            // another content has taken over the file
+	changes int             // local changes under way
 	hidden  string          // the server's name of a file that was unlinked while open
 	mtime   time.Time       // of the last local write, or as set since
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
 	failed  error // why the last upload did not succeed
 	refused error // why the server will never take this new file
+	dropped bool  // its changes were given up
 }
 
 // version is the cache's key of what a listing showed.
@@ -63,7 +69,13 @@ func (c *content) unlock() { <-c.upload }
 // local tells whether the content knows more than the server.
 func (c *content) local() bool {
 	_, dirty := c.file.Dirty()
-	return dirty
+	return dirty && !c.isDropped()
+}
+
+func (c *content) isDropped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dropped
 }
 
 // overlay shows the local state over what the server's listing says.
@@ -85,7 +97,7 @@ func (c *content) overlay(e ftpclient.Entry) ftpclient.Entry {
 // notice is told what a listing shows now. A version that is neither ours nor
 // the one before our own last change makes a clean content stale.
 func (c *content) notice(e ftpclient.Entry) {
-	if c.local() {
+	if e.Size < 0 || c.local() {
 		return
 	}
 	c.mu.Lock()
@@ -103,7 +115,47 @@ func (c *content) serves(e ftpclient.Entry) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.stale && sameVersion(c.base, e)
+	return c.changes > 0 || !c.stale && sameVersion(c.base, e)
+}
+
+// begin announces a local change of the bytes. It is refused when the server
+// will not have the file, or when the file is another content's by now.
+func (c *content) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.refused != nil:
+		return c.refused
+	case c.past:
+		return syscall.ESTALE
+	}
+	c.changes++
+	return nil
+}
+
+// end ends what begin announced. Times are what servers can hold: whole
+// seconds, so that they do not change by the upload.
+func (c *content) end(changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes--
+	if changed {
+		c.mtime = time.Now().UTC().Truncate(time.Second)
+	}
+}
+
+// passed is told that another content has taken over the file, since the
+// server has another version. Who has this one open gets ESTALE.
+func (c *content) passed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.past, c.stale = true, true
+}
+
+func (c *content) isPast() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.past
 }
 
 // read reads like io.ReaderAt. It blocks while bytes come from the server.
@@ -117,30 +169,27 @@ func (c *content) read(ctx context.Context, p []byte, off int64) (int, error) {
 
 // write stores p at off. It never blocks for the network.
 func (c *content) write(p []byte, off int64) (int, error) {
-	n, err := c.file.WriteAt(p, off)
-	if n > 0 {
-		c.touch()
+	if err := c.begin(); err != nil {
+		return 0, err
 	}
+	n, err := c.file.WriteAt(p, off)
+	c.end(n > 0)
 	return n, err
 }
 
 // truncate sets the size. Bytes that were cut off are never fetched.
 func (c *content) truncate(size int64) error {
-	if err := c.refusal(); err != nil {
+	if err := c.begin(); err != nil {
 		return err
 	}
-	if err := c.file.Truncate(size); err != nil {
-		return err
+	err := c.file.Truncate(size)
+	if err == nil && size == 0 {
+		c.mu.Lock()
+		c.whole = true
+		c.mu.Unlock()
 	}
-	c.touch()
-	return nil
-}
-
-// touch is called with each local change of the bytes.
-func (c *content) touch() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mtime = time.Now().UTC()
+	c.end(err == nil)
+	return err
 }
 
 // setTime and setMode are for contents that are not uploaded yet: commit
@@ -148,7 +197,7 @@ func (c *content) touch() {
 func (c *content) setTime(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mtime = t.UTC()
+	c.mtime = t.UTC().Truncate(time.Second)
 }
 
 func (c *content) setMode(mode fs.FileMode) {
@@ -188,7 +237,7 @@ func (cs *contents) create(n *node, mode fs.FileMode) (*content, error) {
 				return nil, err
 			}
 			c := cs.make(n, file, ftpclient.Entry{}, true)
-			c.mtime = time.Now().UTC()
+			c.mtime = time.Now().UTC().Truncate(time.Second)
 			if unusual(mode) {
 				c.mode, c.modeSet = mode.Perm(), true
 			}
@@ -213,7 +262,9 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 	c := n.content
 	path, ok := n.path()
 	cs.nodes.mu.Unlock()
+	var past *content
 	if c == nil || !fits(c) {
+		past = c
 		if !ok {
 			return nil, syscall.ENOENT
 		}
@@ -221,6 +272,9 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 		if c, err = fresh(path); err != nil {
 			return nil, err
 		}
+	}
+	if past != nil {
+		past.passed()
 	}
 	c.mu.Lock()
 	c.users++
@@ -239,24 +293,37 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
 	open := func(ctx context.Context, off, size int64) (io.ReadCloser, error) {
 		path, err := cs.remote(n, c)
-		if err != nil {
-			return nil, err
+		if err == nil && c.again() {
+			err = cs.confirm(ctx, c, path)
 		}
-		r, err := cs.client.Retrieve(ctx, path, off, size)
-		if err != nil {
-			return nil, cs.tree.explainFile(ctx, path, err)
+		for err == nil {
+			var r io.ReadCloser
+			if r, err = cs.client.Retrieve(ctx, path, off, size); err == nil {
+				return r, nil
+			}
+			asked := path
+			if path, _ = cs.remote(n, c); path == asked || path == "" {
+				return nil, cs.tree.explainFile(ctx, asked, err)
+			}
+			err = nil // a directory above was renamed meanwhile
 		}
-		return r, nil
+		return nil, err
 	}
 	c.streams = newStreams(cs.base, file, base.Size, open, cs.yield)
 	return c
 }
 
-// yield tells whether a stream should give its connection to somebody who
-// waits for one: a paused stream always, a running one only when there is no
-// other connection at all.
-func (cs *contents) yield(running bool) bool {
-	return cs.client.Contended() && (!running || cs.client.Stats().Limit == 1)
+// turns are what a stream moves before it gives its connection to somebody who
+// waits for one: little where there is no other connection at all.
+const (
+	turn     = 8 << 20
+	loneTurn = 1 << 20
+)
+
+// yield tells whether a stream that has moved so many bytes should give way; a
+// paused one, for which it is below 0, always does.
+func (cs *contents) yield(moved int) bool {
+	return cs.client.Contended() && (moved < 0 || moved >= turn || moved >= loneTurn && cs.client.Stats().Limit == 1)
 }
 
 // remote gives the server's path of the bytes that c builds upon.
@@ -265,10 +332,10 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.fresh, c.stale:
-		return "", syscall.ESTALE
 	case c.hidden != "":
 		return c.hidden, nil
+	case c.fresh, c.stale:
+		return "", syscall.ESTALE
 	case !named:
 		return "", syscall.ESTALE
 	}
@@ -276,7 +343,8 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 }
 
 // release gives up one user's share. The last one closes the content, unless
-// bytes wait for their upload. It returns whether that is so.
+// bytes wait for their upload. It returns whether that is so and nobody who
+// may still write will see to it.
 func (cs *contents) release(ctx context.Context, n *node, c *content, writing bool) (pending bool) {
 	defer cs.nodes.unpin(n)
 	n.opening.Lock()
@@ -286,13 +354,13 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 		c.writers--
 	}
 	last, hidden := c.users == 0, c.hidden
+	pending = c.writers == 0 && c.refused == nil
 	c.mu.Unlock()
-	if last {
+	pending = pending && c.local() && cs.nodes.wanted(n)
+	if last && !pending {
 		cs.nodes.mu.Lock()
 		if n.content == c {
-			if pending = !n.gone && c.local(); !pending {
-				n.content = nil
-			}
+			n.content = nil
 		}
 		cs.nodes.mu.Unlock()
 	}
@@ -303,6 +371,7 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 	c.close()
 	if hidden != "" {
 		if err := cs.client.Delete(ctx, hidden); err != nil {
+			cs.tree.temps.left(hidden)
 			cs.tree.log.Warn("an unlinked file could not be deleted after its last close", "left as", hidden, "error", err)
 		}
 	}
@@ -311,6 +380,9 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 
 // discard gives up the local changes of c: the file is what the server has.
 func (cs *contents) discard(n *node, c *content) {
+	c.mu.Lock()
+	c.dropped, c.past = true, true
+	c.mu.Unlock()
 	cs.nodes.mu.Lock()
 	if n.content == c {
 		n.content = nil
@@ -364,6 +436,20 @@ func (c *content) refusal() error {
 	return c.refused
 }
 
+// builds tells whether some of the bytes may be those of the server's version.
+func (c *content) builds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.fresh && !c.whole
+}
+
+// fail records why an upload did not succeed.
+func (c *content) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = err
+}
+
 // failure is why the last upload did not succeed.
 func (c *content) failure() error {
 	c.mu.Lock()
@@ -371,14 +457,12 @@ func (c *content) failure() error {
 	return c.failed
 }
 
-// needed tells whether somebody has the file open who may want bytes that
-// only the server has.
+// needed tells whether somebody has the file open, who may want bytes that
+// only the server has, now or when they were evicted here.
 func (c *content) needed() bool {
 	c.mu.Lock()
-	users := c.users
-	c.mu.Unlock()
-	start, end := c.file.Missing(0, c.file.Size())
-	return users > 0 && start < end
+	defer c.mu.Unlock()
+	return c.users > 0
 }
 
 // hide is told under which name the server has the file since it was unlinked.
@@ -401,7 +485,7 @@ func (c *content) rebase(old, e ftpclient.Entry) {
 	c.mu.Lock()
 	same := sameVersion(c.base, old)
 	if same {
-		c.base, c.prior = e, c.base
+		c.base, c.prior, c.stale = e, c.base, false
 	}
 	c.mu.Unlock()
 	if gen, dirty := c.file.Dirty(); same && !dirty {

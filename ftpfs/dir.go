@@ -23,7 +23,7 @@ func (s *server) lookup(dir *node, r *fuse.LookupRequest) {
 		r.RespondError(syscall.ENAMETOOLONG)
 		return
 	}
-	if isTemp(r.Name) {
+	if s.fs.tree.temps.has(r.Name) {
 		r.RespondError(syscall.ENOENT)
 		return
 	}
@@ -78,8 +78,8 @@ func (f *FS) entered(n *node, e ftpclient.Entry, valid time.Duration) *fuse.Look
 func (f *FS) enter(dir *node, e ftpclient.Entry) (*node, ftpclient.Entry) {
 	n := f.nodes.enter(dir, e)
 	if c := f.nodes.contentOf(n); c != nil {
-		e = c.overlay(e)
 		c.notice(e)
+		e = c.overlay(e)
 	}
 	return n, e
 }
@@ -212,8 +212,8 @@ func (s *server) makeDir(dir *node, r *fuse.MkdirRequest) {
 			e.Mode, e.HasMode = mode.Perm(), true
 			s.fs.tree.put(path, e)
 		}
-		n, e := s.fs.enter(dir, e)
 		return func() {
+			n, e := s.fs.enter(dir, e)
 			r.Respond(&fuse.MkdirResponse{LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL)})
 		}, nil
 	}, func() { s.fs.notifier.entry(dir, name) })
@@ -258,11 +258,12 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		return err
 	}
 	defer done()
+	defer c.quiet()()
 	switch {
 	case c != nil && c.isFresh():
 		// The server never saw it.
 	case c != nil && c.needed():
-		hidden := tempPath(path)
+		hidden := f.tree.temps.beside(path)
 		if err := f.client.Rename(ctx, path, hidden); err != nil {
 			err = f.tree.explainRemove(ctx, path, false, err)
 			f.tree.doubt(err, path)
@@ -299,7 +300,7 @@ func (f *FS) hold(ctx context.Context, n *node) (c *content, done func(), err er
 	if c == nil {
 		return nil, func() { f.nodes.unpin(n) }, nil
 	}
-	if err := c.lock(ctx); err != nil {
+	if err := c.lock(waiting(ctx)); err != nil {
 		f.nodes.unpin(n)
 		return nil, nil, err
 	}
@@ -307,6 +308,34 @@ func (f *FS) hold(ctx context.Context, n *node) (c *content, done func(), err er
 		c.unlock()
 		f.nodes.unpin(n)
 	}, nil
+}
+
+// holdBoth is hold for two nodes, always in the same order.
+func (f *FS) holdBoth(ctx context.Context, a, b *node) (ca, cb *content, done func(), err error) {
+	if a != nil && b != nil && b.id < a.id {
+		cb, ca, done, err = f.holdBoth(ctx, b, a)
+		return ca, cb, done, err
+	}
+	ca, doneA, err := f.hold(ctx, a)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	cb, doneB, err := f.hold(ctx, b)
+	if err != nil {
+		doneA()
+		return nil, nil, nil, err
+	}
+	return ca, cb, func() { doneB(); doneA() }, nil
+}
+
+// quiet ends the streams of a file whose name changes, and keeps new ones from
+// asking for whatever has the name meanwhile. Its upload lock is held.
+func (c *content) quiet() (resume func()) {
+	if c == nil {
+		return func() {}
+	}
+	goOn := c.streams.hold()
+	return func() { goOn(-1) }
 }
 
 // rename is rename(2): over whatever is there.
@@ -351,13 +380,6 @@ func (s *server) move(r fuse.Request, dir *node, oldName string, newID uint64, n
 }
 
 func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node, newName string, keep bool) error {
-	// One at a time: a rename holds the uploads of two files.
-	select {
-	case f.renaming <- struct{}{}:
-		defer func() { <-f.renaming }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	fromDir, named := f.nodes.path(dir)
 	toDir, newNamed := f.nodes.path(newDir)
 	if !named || !newNamed {
@@ -373,7 +395,7 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		if _, local := f.localChild(newDir, newName); local {
 			return syscall.EEXIST
 		}
-		target, err := f.tree.lookup(ctx, toDir, newName, freshEnough)
+		target, err := f.tree.fresh(ctx, toDir, newName)
 		if err != nil {
 			return err
 		}
@@ -382,7 +404,7 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		}
 	}
 	source := f.nodes.known(dir, oldName)
-	c, done, err := f.hold(ctx, source)
+	c, replaced, done, err := f.holdBoth(ctx, source, f.nodes.known(newDir, newName))
 	if err != nil {
 		return err
 	}
@@ -393,11 +415,8 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 			return err
 		}
 	}
-	replaced, doneReplaced, err := f.hold(ctx, f.nodes.known(newDir, newName))
-	if err != nil {
-		return err
-	}
-	defer doneReplaced()
+	defer c.quiet()()
+	defer replaced.quiet()()
 	moved, err := f.tree.lookup(ctx, fromDir, oldName, 0)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"ftpfs/ftpfs"
 	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
 
 	"github.com/spf13/afero"
 )
@@ -343,5 +344,43 @@ func TestDataThatEndsEarly(t *testing.T) {
 	server.ClearFaults()
 	if sum := m.Run("wc -c < dir/file"); sum != "300000" {
 		t.Errorf("%s bytes afterwards", sum)
+	}
+}
+
+// Nobody sends a signal: silence itself ends what waits.
+func TestSilenceEndsByItself(t *testing.T) {
+	for script, verb := range map[string]string{
+		"exec cat dir/file > /dev/null": "RETR",
+		"exec ls dir":                   "MLSD",
+		"exec stat dir/file":            "MLSD",
+		"exec cp /bin/true .":           "STOR",
+		"exec mv file moved":            "RNTO",
+		"exec rm file":                  "DELE",
+		"exec mkdir new":                "MKD",
+	} {
+		t.Run(verb+"/"+strings.TrimPrefix(script, "exec "), func(t *testing.T) {
+			t.Parallel()
+			server := ftptest.Start(t, ftptest.Options{})
+			for path, data := range map[string][]byte{"/dir/file": random(300_000), "/file": []byte("x")} {
+				if err := afero.WriteFile(server.Fs(), path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := fusetest.Server(t, embeddedConfig(server, time.Second), ftpfs.Options{})
+			m.Run("cat file > /dev/null")
+			for range 8 { // also those of the tries that follow
+				if verb == "RETR" {
+					defer server.StallData(verb, 0).Release()
+				} else {
+					defer server.HoldReply(verb, 0).Release()
+				}
+			}
+			out, err := start(t, m, script).wait(endsIn)
+			if verb == "RETR" || verb == "MLSD" || err != nil { // a look later may show that a change was made
+				wantOutage(t, out, err)
+			}
+			server.ClearFaults()
+			m.Run("ls -l . dir > /dev/null; test $(wc -c < dir/file) = 300000")
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"bazil.org/fuse"
 
+	"ftpfs/cache"
 	"ftpfs/ftpclient"
 )
 
@@ -102,10 +103,14 @@ func (s *server) open(n *node, r *fuse.OpenRequest) {
 		if e.Type == ftpclient.TypeLink {
 			return syscall.ELOOP
 		}
-		if e.Size < 0 {
+		measured := e.Size < 0 // then the kernel must not go by the size it knows
+		if measured {
 			if e, err = s.fs.measure(ctx, n, e); err != nil {
 				return err
 			}
+		}
+		if e, err = s.fs.sharpen(ctx, n, e); err != nil {
+			return err
 		}
 		writing := !flags.IsReadOnly()
 		if c := s.fs.nodes.contentOf(n); flags&fuse.OpenAppend != 0 && (c == nil || !c.local()) {
@@ -123,9 +128,49 @@ func (s *server) open(n *node, r *fuse.OpenRequest) {
 			// The kernel's pages are of this version.
 			resp.Flags |= fuse.OpenKeepCache
 		}
+		if measured {
+			resp.Flags |= fuse.OpenDirectIO
+		}
 		r.Respond(resp)
 		return nil
 	})
+}
+
+// coarseFor is how long after its change a file may have changed again
+// without that showing in a listing that tells minutes.
+const coarseFor = 2 * time.Minute
+
+// sharpen asks for the exact time of a file that was changed just now, where
+// listings do not tell it: another change within the minute may hide behind
+// the same size and time.
+func (f *FS) sharpen(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
+	if time.Since(e.ModTime) > coarseFor || f.client.Server().HasMLSD {
+		return e, nil
+	}
+	rel, named := f.nodes.path(n)
+	if c := f.nodes.contentOf(n); !named || c != nil && c.local() {
+		return e, nil
+	}
+	path := below(f.tree.root, rel)
+	exact, err := f.client.ModTime(ctx, path)
+	var refused *ftpclient.Error
+	switch {
+	case errors.As(err, &refused):
+		return e, nil // a server without MDTM: the listing is all there is
+	case err != nil:
+		return e, err
+	case e.Precision <= time.Second && exact.Equal(e.ModTime):
+		return e, nil
+	}
+	sharp := e
+	sharp.ModTime, sharp.Precision = exact, time.Second
+	if agree(sharp, e) { // the same version, better known
+		return f.updated(n, path, func(e *ftpclient.Entry) { *e = sharp }), nil
+	}
+	f.tree.put(path, sharp)
+	f.tree.stamp(path, sharp)
+	f.saw(n, f.nodes.contentOf(n), sharp)
+	return sharp, nil
 }
 
 // measure asks for the size that a listing did not tell.
@@ -342,11 +387,13 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 	}
 	// Whether the name is free matters to O_EXCL and to those who append:
 	// an old listing will not do.
-	var maxAge time.Duration
-	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
-		maxAge = freshEnough
+	find := func(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
+		return f.tree.lookup(ctx, dir, name, 0)
 	}
-	found, err := f.tree.lookup(ctx, below(f.tree.root, path), name, maxAge)
+	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
+		find = f.tree.fresh
+	}
+	found, err := find(ctx, below(f.tree.root, path), name)
 	if err != nil {
 		return fail(err)
 	}

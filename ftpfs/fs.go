@@ -79,7 +79,6 @@ type FS struct {
 	server   *server
 	notifier *notifier
 	cancel   context.CancelFunc // ends everything that waits for the server
-	renaming chan struct{}      // held by the rename under way
 	dirTimes sync.Once          // the warning about times of directories
 
 	done chan struct{} // closed when serving has ended
@@ -96,15 +95,14 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 	}
 	base, cancel := context.WithCancel(context.Background())
 	f := &FS{
-		client:   client,
-		opts:     opts,
-		log:      opts.Logger,
-		dir:      dir,
-		nodes:    newNodes(),
-		handles:  newHandles(),
-		cancel:   cancel,
-		renaming: make(chan struct{}, 1),
-		done:     make(chan struct{}),
+		client:  client,
+		opts:    opts,
+		log:     opts.Logger,
+		dir:     dir,
+		nodes:   newNodes(),
+		handles: newHandles(),
+		cancel:  cancel,
+		done:    make(chan struct{}),
 	}
 	if err := f.prepare(base); err != nil {
 		f.dispose()

@@ -46,16 +46,12 @@ var signals = map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGKILL": sys
 func TestSignalFreesWhoAsks(t *testing.T) {
 	for name, sig := range signals {
 		for script, verb := range map[string]string{
-			"exec cat dir/file":               "RETR",
-			"exec ls dir":                     "MLSD",
-			"exec stat dir/file":              "MLSD",
-			"exec cp dir/file /dev/null":      "RETR",
-			"exec cat dir/file dir/file":      "MLSD",
-			"exec tail -c 100 dir/file":       "RETR",
-			"exec rm dir/file":                "MLSD",
-			"exec touch dir/new":              "MLSD",
-			"exec find . -name '*' -ls":       "MLSD",
-			"exec head -c 1 < dir/file | cat": "RETR",
+			"exec cat dir/file":          "RETR",
+			"exec ls dir":                "MLSD",
+			"exec stat dir/file":         "MLSD",
+			"exec cp dir/file /dev/null": "RETR",
+			"exec rm dir/file":           "MLSD",
+			"exec touch dir/new":         "MLSD",
 		} {
 			t.Run(name+"/"+verb+"/"+strings.TrimPrefix(script, "exec "), func(t *testing.T) {
 				t.Parallel()
@@ -114,7 +110,7 @@ func TestInterruptedCreateLeavesNoGhost(t *testing.T) {
 	t.Parallel()
 	server, m := patient(t, map[string]string{"/dir/file": "content"})
 	m.Run("ls dir > /dev/null; test ! -e dir/lock; sleep 2.1") // the listing is too old to decide for O_EXCL
-	hold := server.HoldReply("MLSD", 0)
+	hold := server.HoldReply("MLST", 0)
 	defer hold.Release()
 	frees(t, start(t, m, "exec python3 -c 'import os; os.close(os.open(\"dir/lock\", os.O_CREAT|os.O_EXCL|os.O_WRONLY))'"), syscall.SIGKILL, hold)
 	hold.Release()
@@ -192,7 +188,7 @@ func TestUnmountOfADeadServer(t *testing.T) {
 			} else {
 				defer server.HoldReply("", 0).Release()
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			began := time.Now()
 			if err := m.FS.Unmount(ctx); err == nil {

@@ -27,7 +27,8 @@ type node struct {
 	children map[string]*node // known nodes only, not the listing
 	lookups  uint64           // what the kernel will forget one day
 	pins     int              // open handles, requests at work, pending uploads
-	gone     bool             // removed or replaced: it has no name any more
+	gone     bool             // it has no name any more
+	unlinked bool             // since we removed or replaced it: its bytes are not wanted
 	entry    ftpclient.Entry  // as last seen
 	content  *content         // while open or not uploaded
 	kept     ftpclient.Entry  // the version whose pages the kernel may keep
@@ -225,6 +226,7 @@ func (ns *nodes) removed(dir *node, name string) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if n := dir.children[name]; n != nil {
+		n.unlinked = true
 		ns.detach(n)
 	}
 	ns.release(place{dir.ino, name})
@@ -235,6 +237,7 @@ func (ns *nodes) drop(n *node) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if !n.gone && n.parent != nil {
+		n.unlinked = true
 		ns.detach(n)
 	}
 }
@@ -249,6 +252,7 @@ func (ns *nodes) move(dir *node, name string, newDir *node, newName string) {
 	defer ns.mu.Unlock()
 	ino := ns.inode(dir, name)
 	if old := newDir.children[newName]; old != nil {
+		old.unlinked = true
 		ns.detach(old)
 	}
 	from, to := place{dir.ino, name}, place{newDir.ino, newName}
@@ -333,4 +337,11 @@ func (ns *nodes) keep(n *node, old, e ftpclient.Entry) {
 	if sameVersion(n.kept, old) {
 		n.kept = e
 	}
+}
+
+// wanted tells whether the bytes written to n should still reach the server.
+func (ns *nodes) wanted(n *node) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return !n.unlinked
 }

@@ -1,7 +1,6 @@
 package ftpfs
 
 import (
-	"crypto/rand"
 	"strings"
 	"syscall"
 )
@@ -37,35 +36,14 @@ func below(root, rel string) string {
 	return root + rel
 }
 
-// checkName refuses names that cannot be made on a server: FTP commands end
-// at a line's end, and names of our own temporaries are not for users.
+// checkName refuses names that no server can be told: FTP commands end at a
+// line's end.
 func checkName(name string) error {
 	switch {
 	case len(name) > maxName:
 		return syscall.ENAMETOOLONG
 	case strings.ContainsAny(name, "\r\n\x00"):
 		return syscall.EINVAL
-	case isTemp(name):
-		return syscall.EPERM
 	}
 	return nil
-}
-
-const (
-	tempPrefix = ".ftpfs-"
-	tempSuffix = ".part"
-)
-
-// tempPath makes a fresh name beside path, for an upload under way, a file
-// that is unlinked but open, or one that is about to be replaced. Listings
-// hide it.
-func tempPath(path string) string {
-	dir, _ := split(path)
-	return join(dir, tempPrefix+strings.ToLower(rand.Text()[:16])+tempSuffix)
-}
-
-// isTemp recognises the names that tempPath makes.
-func isTemp(name string) bool {
-	return len(name) == len(tempPrefix)+16+len(tempSuffix) &&
-		strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
 }

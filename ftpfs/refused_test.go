@@ -45,12 +45,10 @@ func TestRefusedUploadIsTheErrorOfClose(t *testing.T) {
 				t.Errorf("the server has %q", got)
 			}
 			server.ClearFaults()
-			eventually(t, retries, "the next try", func() error {
-				if got := served(t, server, "/file"); got != "NEW CONTENT" {
-					return fmt.Errorf("the server has %q", got)
-				}
-				return nil
-			})
+			m.Unmount() // tries once more
+			if got := served(t, server, "/file"); got != "NEW CONTENT" {
+				t.Errorf("the server has %q", got)
+			}
 			wantNames(t, server, "/", "file")
 		})
 	}
@@ -197,4 +195,16 @@ assert slurp("file") == b"old"
 `)
 		})
 	}
+}
+
+// A file whose upload failed can be deleted, and nothing of it comes later.
+func TestDeletingWhatWaitsForItsUpload(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/old": "old"})
+	server.Refuse("STOR", "452 Insufficient storage space.", ftptest.Always)
+	m.Run(`! cp /bin/true new; ! cp /bin/true old; cmp old /bin/true; rm old`)
+	m.Run(`rm -f new; test -z "$(ls -A)"`)
+	server.ClearFaults()
+	m.Unmount()
+	wantNames(t, server, "/")
 }

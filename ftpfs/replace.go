@@ -50,18 +50,20 @@ func (t *tree) replace(ctx context.Context, from, to string, cause error) error 
 	if err != nil || old.Type == ftpclient.TypeDir {
 		return cause
 	}
-	aside := tempPath(to)
+	aside := t.temps.beside(to)
 	if err := t.move(ctx, to, aside); err != nil {
 		return cause
 	}
 	if err := t.move(ctx, from, to); err != nil {
 		// The name may be taken by now: what has it is newer.
 		if !t.missing(ctx, to) || t.move(ctx, aside, to) != nil {
+			t.temps.left(aside)
 			t.log.Error("a file could not be put back after a failed rename", "path", to, "kept as", aside, "error", err)
 		}
 		return err
 	}
 	if err := t.client.Delete(ctx, aside); err != nil {
+		t.temps.left(aside)
 		t.log.Warn("the replaced version of a file could not be deleted", "path", to, "left as", aside, "error", err)
 	}
 	return nil

@@ -125,10 +125,22 @@ func (s *server) ask(req fuse.Request, f func(ctx context.Context) error) {
 	})
 }
 
+// A change's context has that of its caller, for what it waits for before it
+// has begun.
+type callerKey struct{}
+
+// waiting returns the context that ends when the caller is gone.
+func waiting(ctx context.Context) context.Context {
+	if caller, ok := ctx.Value(callerKey{}).(context.Context); ok {
+		return caller
+	}
+	return ctx
+}
+
 // change runs f in a goroutine, for requests that change something. What has
 // begun is carried to its end: an interrupt only frees the caller, and late is
-// called when the change succeeded after that. f must not touch the request;
-// it returns what answers it.
+// called when the change succeeded after that. What has not, f gives up when
+// waiting(ctx) ends. f must not touch the request; it returns what answers it.
 func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer func(), err error), late func()) {
 	type result struct {
 		answer func()
@@ -140,7 +152,7 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 	s.wg.Go(func() {
 		var r result
 		r.err = s.guard(req, func() (err error) {
-			r.answer, err = f(s.base)
+			r.answer, err = f(context.WithValue(s.base, callerKey{}, c.ctx))
 			return err
 		})
 		done <- r
@@ -153,7 +165,9 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 				s.fail(req, r.err)
 				return
 			}
-			r.answer()
+			if err := s.guard(req, func() error { r.answer(); return nil }); err != nil {
+				s.fail(req, err)
+			}
 		case <-c.ctx.Done():
 			req.RespondError(syscall.EINTR)
 			if r := <-done; r.err == nil && late != nil {

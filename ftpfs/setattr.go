@@ -35,7 +35,7 @@ func (s *server) setattr(n *node, r *fuse.SetattrRequest) {
 		change.size = &size
 	}
 	if r.Valid.Mode() {
-		mode := r.Mode & fs.ModePerm
+		mode := r.Mode & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 		change.mode = &mode
 	}
 	if r.Valid.MtimeNow() {
@@ -132,22 +132,27 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	return err
 }
 
-// place gives the server's path of n and its content, if that is not
-// published yet.
-func (f *FS) place(n *node) (path string, c *content, err error) {
-	rel, named := f.nodes.path(n)
-	if c = f.nodes.contentOf(n); c != nil && !c.local() {
+// place gives the server's path of n and, with its upload lock held until
+// done, its content if that is not published yet.
+func (f *FS) place(ctx context.Context, n *node) (path string, c *content, done func(), err error) {
+	c, done, err = f.hold(ctx, n)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if c != nil && !c.local() {
 		c = nil
 	}
+	rel, named := f.nodes.path(n)
 	if !named && c == nil {
-		return "", nil, syscall.ENOENT
+		done()
+		return "", nil, nil, syscall.ENOENT
 	}
-	return below(f.tree.root, rel), c, nil
+	return below(f.tree.root, rel), c, done, nil
 }
 
 // unlearned publishes a content early when it is not known yet whether the
 // server can do what the content would ask of it later, so that the answer is
-// the true one.
+// the true one. It returns the content if it still is to be published.
 func (f *FS) unlearned(ctx context.Context, n *node, c *content, able ftpclient.Capability) (*content, error) {
 	if c == nil || able == ftpclient.Yes {
 		return c, nil
@@ -155,18 +160,16 @@ func (f *FS) unlearned(ctx context.Context, n *node, c *content, able ftpclient.
 	if able == ftpclient.No {
 		return nil, syscall.ENOTSUP
 	}
-	if err := f.uploads.commit(ctx, n, c); err != nil {
-		return nil, err
-	}
-	return nil, nil
+	return nil, f.uploads.commitLocked(ctx, n, c)
 }
 
 func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
-	path, c, err := f.place(n)
+	path, c, done, err := f.place(ctx, n)
 	if err != nil {
 		return err
 	}
-	if e := f.nodes.entryOf(n); c == nil && e.HasMode && e.Mode.Perm() == mode {
+	defer done()
+	if e := f.nodes.entryOf(n); c == nil && e.HasMode && e.Mode == mode {
 		return nil
 	}
 	if c, err = f.unlearned(ctx, n, c, f.client.CanChmod()); err != nil {
@@ -184,10 +187,11 @@ func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
 }
 
 func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
-	path, c, err := f.place(n)
+	path, c, done, err := f.place(ctx, n)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if c, err = f.unlearned(ctx, n, c, f.client.CanSetModTime()); err != nil {
 		return err
 	}
@@ -196,7 +200,6 @@ func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
 		return nil
 	}
 	when = when.UTC().Truncate(time.Second) // what the commands can say
-	err = nil
 	if n != f.nodes.root {
 		err = f.client.SetModTime(ctx, path, when)
 	}

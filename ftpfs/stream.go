@@ -18,12 +18,12 @@ const (
 	maxWindow   = 8 << 20   // read ahead of a reader that goes on and on
 	streamStep  = 512 << 10 // bytes that a stream moves at a time, at most
 	skipGap     = 512 << 10 // a gap that a running stream reaches sooner than a new one would
+	aheadGap    = 2 << 20   // the same within its window, where it is going anyway
 	maxStreams  = 3         // of one file: interleaved readers
 
 	pausedFor    = 5 * time.Second        // a stream nobody reads ends after it
 	contendCheck = 100 * time.Millisecond // how soon a paused stream gives way to one that waits
 	readTries    = 3                      // attempts without a byte of progress
-	turn         = 1 << 20                // bytes that a stream moves before it gives way on a lone connection
 )
 
 // streams bring the bytes of one file from the server into its local file.
@@ -33,7 +33,7 @@ const (
 type streams struct {
 	file  *cache.File
 	open  func(ctx context.Context, off, size int64) (io.ReadCloser, error)
-	yield func(running bool) bool // whether a stream should end for somebody who waits
+	yield func(moved int) bool // whether a stream that moved so much should end for somebody who waits; below 0: it is paused
 
 	base   context.Context // ends with the file
 	cancel context.CancelFunc
@@ -63,7 +63,7 @@ type stream struct {
 
 type span struct{ off, end int64 }
 
-func newStreams(base context.Context, file *cache.File, size int64, open func(context.Context, int64, int64) (io.ReadCloser, error), yield func(bool) bool) *streams {
+func newStreams(base context.Context, file *cache.File, size int64, open func(context.Context, int64, int64) (io.ReadCloser, error), yield func(int) bool) *streams {
 	ctx, cancel := context.WithCancel(base)
 	return &streams{file: file, size: size, open: open, yield: yield, base: ctx, cancel: cancel}
 }
@@ -82,8 +82,8 @@ func (ss *streams) Close() {
 }
 
 // hold ends all streams, waits for them and keeps new ones from starting, for
-// a change of the version that they read. resume lets them go on with a file
-// of the given size.
+// a change of the version or the name that they read. resume lets them go on,
+// with a file of the given size; below 0 it is as it was.
 func (ss *streams) hold() (resume func(size int64)) {
 	ss.mu.Lock()
 	held := make(chan struct{})
@@ -102,7 +102,10 @@ func (ss *streams) hold() (resume func(size int64)) {
 	return func(size int64) {
 		ss.mu.Lock()
 		defer ss.mu.Unlock()
-		ss.size, ss.held = size, nil
+		ss.held = nil
+		if size >= 0 {
+			ss.size = size
+		}
 		close(held)
 	}
 }
@@ -246,7 +249,7 @@ func (s *stream) broadcast() {
 // none is about to. It wants streams.mu held.
 func (ss *streams) steer(start, end int64) *stream {
 	for _, s := range ss.running {
-		if !s.stopped && s.pos <= start && start <= max(s.limit, s.pos+skipGap) {
+		if !s.stopped && s.pos <= start && (start <= s.pos+skipGap || start <= min(s.limit, s.pos+aheadGap)) {
 			if end > s.limit {
 				s.extend(end)
 			}
@@ -272,6 +275,7 @@ func (ss *streams) steer(start, end int64) *stream {
 			}
 		}
 		least.stopped = true
+		least.cancel()
 		least.broadcast()
 	}
 	s := &stream{start: start, pos: start, window: seekWindow, used: time.Now(), changed: make(chan struct{})}
@@ -319,7 +323,7 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	defer context.AfterFunc(ctx, func() { r.Close() })() // a blocked Read ends with the file
 	buf := make([]byte, min(streamStep, max(size-s.start, 1)))
 	for moved := 0; ; {
-		if !ss.proceed(s, moved >= turn) {
+		if !ss.proceed(s, moved) {
 			return nil
 		}
 		n, err := r.Read(buf[:min(int64(len(buf)), size-s.pos)])
@@ -346,7 +350,7 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 
 // proceed waits while s has nothing to do. It returns false when s should
 // end: told so, not wanted any more, or in the way of somebody.
-func (ss *streams) proceed(s *stream, hadTurn bool) bool {
+func (ss *streams) proceed(s *stream, moved int) bool {
 	var tick *time.Ticker
 	for {
 		ss.mu.Lock()
@@ -363,8 +367,8 @@ func (ss *streams) proceed(s *stream, hadTurn bool) bool {
 		case stop:
 			return false
 		case !pause:
-			return !(hadTurn && ss.yield(true))
-		case idle > pausedFor, ss.yield(false):
+			return !ss.yield(moved)
+		case idle > pausedFor, ss.yield(-1):
 			return false
 		}
 		if tick == nil {

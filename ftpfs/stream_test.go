@@ -73,7 +73,7 @@ func testStreams(t *testing.T, size int) (*streams, *fakeServer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ss := newStreams(t.Context(), f, int64(size), s.open, func(bool) bool { return false })
+	ss := newStreams(t.Context(), f, int64(size), s.open, func(int) bool { return false })
 	t.Cleanup(func() {
 		ss.Close()
 		f.Close()

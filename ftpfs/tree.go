@@ -93,7 +93,7 @@ func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Ent
 	}
 	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
 	for _, e := range listing.Entries {
-		if t.temps.has(e.Name) || len(e.Name) > maxName {
+		if t.temps.hides(e) || len(e.Name) > maxName {
 			continue
 		}
 		t.applyStamp(dir, &e)

@@ -23,10 +23,15 @@ const (
 // for some seconds more lose it: it is taken out of the tree, what they have
 // written until then is published, and their next request fails. When ctx ends
 // nothing is waited for any more, and what was not published is lost, as the
-// error says; programs that use the mount still may then keep it from ending.
+// error says; it does nothing to what is unmounted already. Programs that use the mount still may then keep it from ending.
 func (f *FS) Unmount(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return nil
+	default:
+	}
 	device := mountDevice(f.dir)
-	flushed := f.flushAll(ctx)
+	f.flushAll(ctx)
 	patient, cancel := context.WithTimeout(ctx, busyFor)
 	defer cancel()
 	for Unmount(f.dir) != nil && mounted(f.dir) {
@@ -47,21 +52,20 @@ func (f *FS) Unmount(ctx context.Context) error {
 		select {
 		case <-f.done:
 		case <-time.After(lastWait):
-			return errors.Join(flushed, fmt.Errorf("programs still use what was mounted on %s", f.dir))
+			return fmt.Errorf("programs still use what was mounted on %s", f.dir)
 		}
 	}
-	return errors.Join(flushed, f.err)
+	return f.err
 }
 
-// flushAll publishes the files that are open for writing.
-func (f *FS) flushAll(ctx context.Context) error {
-	var failed error
+// flushAll publishes the files that are open for writing. What fails is tried
+// again at the end.
+func (f *FS) flushAll(ctx context.Context) {
 	for _, h := range f.handles.all() {
 		if h.content != nil && h.writing {
-			failed = errors.Join(failed, f.uploads.commit(ctx, h.node, h.content))
+			f.uploads.commit(ctx, h.node, h.content)
 		}
 	}
-	return failed
 }
 
 // detach takes the mount away from the programs that still use it, by the

@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	fetchStep  = 4 << 20         // bytes asked for at a time when a file is completed for its upload
-	firstRetry = 5 * time.Second // after a failed upload
-	lastRetry  = 5 * time.Minute // the longest wait between two tries
-	uploadStep = 256 << 10       // bytes per write to the data connection
+	fetchStep   = 4 << 20         // bytes asked for at a time when a file is completed for its upload
+	firstRetry  = 5 * time.Second // after a failed upload
+	lastRetry   = 5 * time.Minute // the longest wait between two tries
+	commitTries = 3               // of an upload that what happened meanwhile made pointless
+	uploadStep  = 256 << 10       // bytes per write to the data connection
 )
 
 // uploads publishes contents: the bytes go under a temporary name, then one
@@ -51,34 +52,47 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 }
 
 func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
-	gen, dirty := c.file.Dirty()
-	path, named := u.nodes.path(n)
-	if !dirty || !named {
-		return nil // an unlinked file has no name to be published under
-	}
-	path = below(u.tree.root, path)
-	e, err := u.publish(ctx, c, path)
-	if now, _ := u.nodes.path(n); err != nil && below(u.tree.root, now) != path {
-		// A directory above was renamed meanwhile: once more, to the new place.
-		path = below(u.tree.root, now)
-		e, err = u.publish(ctx, c, path)
-	}
-	c.mu.Lock()
-	c.failed = err
-	c.mu.Unlock()
-	if err != nil {
-		if c.file.Size() == 0 && c.isFresh() && final(err) {
-			// There is nothing to keep but a name that the server refuses.
-			c.refuse(err)
-			u.nodes.drop(n)
-			return err
+	var err error
+	for range commitTries {
+		gen, dirty := c.file.Dirty()
+		path, named := u.nodes.path(n)
+		switch {
+		case !dirty || c.isDropped():
+			return nil
+		case c.refusal() != nil:
+			return c.refusal()
+		case !named && !u.nodes.wanted(n):
+			return nil // an unlinked file has no name to be published under
+		case !named:
+			err = fmt.Errorf("the directory is not there any more: %w", syscall.ESTALE)
+		default:
+			path = below(u.tree.root, path)
+			var e ftpclient.Entry
+			if e, err = u.publish(ctx, c, path); err == nil {
+				u.published(n, c, path, e, gen)
+				return nil
+			}
 		}
-		u.log.Warn("upload failed; the data is kept", "path", path, "error", err)
+		// A directory above may have been renamed meanwhile, or the file cut
+		// while it was sent: then once more, as it is now.
+		now, _ := u.nodes.path(n)
+		if nowGen, _ := c.file.Dirty(); !named || below(u.tree.root, now) == path && (nowGen == gen || !errors.Is(err, errCut)) {
+			break
+		}
+	}
+	c.fail(err)
+	if c.file.Size() == 0 && c.isFresh() && final(err) {
+		// There is nothing to keep but a name that the server refuses.
+		c.refuse(err)
+		u.nodes.drop(n)
 		return err
 	}
-	u.published(n, c, path, e, gen)
-	return nil
+	u.log.Warn("upload failed; the data is kept", "error", err)
+	return err
 }
+
+// errCut: the file was cut while it was sent.
+var errCut = errors.New("the file became shorter during its upload")
 
 // final tells whether a refusal will be the same at the next try.
 func final(err error) bool {
@@ -91,14 +105,23 @@ func final(err error) bool {
 
 // publish brings the bytes of c to path and returns what the server has then.
 func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
+	if c.builds() {
+		if err := u.confirm(ctx, c, path); err != nil {
+			return ftpclient.Entry{}, fmt.Errorf("%s was changed on the server: %w", path, err)
+		}
+	}
+	defer c.file.Keep()() // what is fetched stays until it was sent
 	for off := int64(0); off < c.file.Size(); off += fetchStep {
 		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
 			return ftpclient.Entry{}, fmt.Errorf("completing %s before its upload: %w", path, err)
 		}
 	}
-	temp := tempPath(path)
+	temp := u.tree.temps.beside(path)
 	w, err := u.client.Store(ctx, temp)
 	if err != nil {
+		if uncertain(err) {
+			u.sweep(temp)
+		}
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, temp, err)
 	}
 	defer w.Abort() // does nothing after a Commit that went through
@@ -126,6 +149,10 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		if err = u.tree.replace(ctx, temp, path, err); err == nil {
 			e, err = u.tree.find(ctx, path)
 		}
+		if err != nil && u.tree.missing(ctx, path) {
+			u.tree.temps.left(temp) // the only version under any name: nobody's to delete
+			return ftpclient.Entry{}, err
+		}
 	}
 	if err != nil {
 		u.sweep(temp)
@@ -145,6 +172,7 @@ func (u *uploads) sweep(temp string) {
 	ctx, cancel := context.WithTimeout(u.base, 10*time.Second)
 	defer cancel()
 	if err := u.client.Delete(ctx, temp); err != nil && errno(err) != syscall.ENOENT {
+		u.tree.temps.left(temp)
 		u.log.Debug("temporary file left behind", "path", temp, "error", err)
 	}
 }
@@ -157,7 +185,8 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	defer func() { resume(e.Size) }()
 	c.mu.Lock()
 	wasFresh := c.fresh
-	c.fresh, c.stale, c.modeSet = false, false, false
+	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
+	c.failed, c.seen = nil, time.Now()
 	e.Owner, e.Group = c.base.Owner, c.base.Group
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
@@ -186,15 +215,18 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 	if r.off >= r.size {
 		return 0, io.EOF
 	}
-	n, err := r.c.read(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
+	n, err := r.c.streams.read(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
 	r.off += int64(n)
-	if n == 0 && err == nil {
-		err = io.ErrUnexpectedEOF // cut while it was sent; it is dirty again and will be sent anew
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	if n == 0 && (err == nil || err == io.EOF) {
+		err = errCut
 	}
 	return n, err
 }
 
-// later keeps a closed content whose upload failed, and tries again until it
+// later keeps a content whose upload failed, and tries again until it
 // succeeds, the file is deleted, or the mount ends.
 func (u *uploads) later(n *node, c *content) {
 	u.mu.Lock()
@@ -205,34 +237,80 @@ func (u *uploads) later(n *node, c *content) {
 	u.waiting[c] = n
 	u.nodes.pin(n)
 	u.wg.Go(func() {
-		wait := firstRetry
-		for {
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 			select {
 			case <-time.After(wait):
 			case <-u.base.Done():
 				return
 			}
-			if u.settled(n, c, u.commit(u.base, n, c)) {
+			if u.settled(n, c, u.retry(u.base, n, c)) {
 				return
 			}
-			wait = min(2*wait, lastRetry)
 		}
 	})
 }
 
+// retry publishes a content whose upload had failed. When the server has got
+// another version since, that one stays, and ours goes beside it.
+func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	path, named := u.nodes.path(n)
+	if !named || !c.local() {
+		return u.commitLocked(ctx, n, c)
+	}
+	path = below(u.tree.root, path)
+	newer, err := u.superseded(ctx, c, path)
+	if err != nil {
+		return err
+	}
+	if !newer {
+		return u.commitLocked(ctx, n, c)
+	}
+	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
+	e, err := u.publish(ctx, c, beside)
+	if err != nil {
+		return err
+	}
+	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside)
+	_, e.Name = split(beside)
+	u.tree.put(beside, e)
+	u.discard(n, c)
+	return errKeptBeside
+}
+
+// errKeptBeside: the bytes are on the server, under another name.
+var errKeptBeside = errors.New("kept beside a newer version")
+
+// superseded tells whether the server has a version at path that c does not
+// know of.
+func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool, error) {
+	now, err := u.tree.find(ctx, path)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errno(err) == syscall.ENOENT:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return c.fresh || !agree(now, c.base), nil
+}
+
 // settled takes c from the waiting list when it is published or pointless.
 func (u *uploads) settled(n *node, c *content, err error) bool {
-	if _, named := u.nodes.path(n); err != nil && named {
+	if !errors.Is(err, errKeptBeside) && c.local() && u.nodes.wanted(n) {
 		return false
 	}
 	u.mu.Lock()
-	if u.waiting[c] == nil {
-		u.mu.Unlock()
-		return true
-	}
+	waiting := u.waiting[c] != nil
 	delete(u.waiting, c)
 	u.mu.Unlock()
-
+	if !waiting {
+		return true
+	}
 	n.opening.Lock()
 	c.mu.Lock()
 	unused := c.users == 0
@@ -280,7 +358,7 @@ func (u *uploads) drain(ctx context.Context) error {
 	u.mu.Unlock()
 	var first error
 	for c, n := range waiting {
-		err := u.commit(ctx, n, c)
+		err := u.retry(ctx, n, c)
 		if !u.settled(n, c, err) && first == nil {
 			path, _ := u.nodes.path(n)
 			first = fmt.Errorf("%s could not be uploaded: %w", path, err)

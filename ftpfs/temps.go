@@ -1,0 +1,64 @@
+package ftpfs
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"ftpfs/ftpclient"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// maxTemps bounds the temporary names that are remembered, far more than can
+// be in use.
+const maxTemps = 10_000
+
+const (
+	tempPrefix = ".ftpfs-"
+	tempSuffix = ".part"
+	tempRandom = 16               // characters between them
+	tempYouth  = 10 * time.Minute // after its last change by another mount
+)
+
+// temps are the names that this mount gives to files on the server which are
+// not for users: uploads under way, files that are unlinked but open, files
+// that stepped aside. Listings hide them, also some time after they are gone, for
+// listings that were under way then. Those of other mounts are hidden while
+// they are young; what was left behind is shown, so that it can be removed.
+type temps struct {
+	names *lru.Cache[string, struct{}]
+}
+
+func newTemps() *temps {
+	names, _ := lru.New[string, struct{}](maxTemps) // fails for sizes below 1 only
+	return &temps{names}
+}
+
+// beside makes a fresh name in the directory of path.
+func (t *temps) beside(path string) string {
+	dir, _ := split(path)
+	name := tempPrefix + strings.ToLower(rand.Text()[:tempRandom]) + tempSuffix
+	t.names.Add(name, struct{}{})
+	return join(dir, name)
+}
+
+// hides tells whether a listing should not show e.
+func (t *temps) hides(e ftpclient.Entry) bool {
+	return t.has(e.Name) || isTemp(e.Name) && time.Since(e.ModTime) < tempYouth
+}
+
+// isTemp recognises the names that mounts make.
+func isTemp(name string) bool {
+	return len(name) == len(tempPrefix)+tempRandom+len(tempSuffix) &&
+		strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
+}
+
+// has tells whether a name is one of ours.
+func (t *temps) has(name string) bool { return t.names.Contains(name) }
+
+// left is told that a file could not be removed: it is shown from now on.
+func (t *temps) left(path string) {
+	_, name := split(path)
+	t.names.Remove(name)
+}
