@@ -42,11 +42,10 @@ func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
 		return Entry{}, w.errAborted()
 	}
 	defer w.finish()
-	unwatch := w.c.watch(ctx)
-	defer unwatch()
-	if err := w.complete(); err != nil {
+	if err := w.complete(ctx); err != nil {
 		return Entry{}, err
 	}
+	defer w.c.watch(ctx)()
 	return w.publish(k)
 }
 

@@ -261,10 +261,7 @@ func (c *conn) alive() bool {
 // close ends the connection. A connection in order says goodbye; nobody waits for the
 // answer.
 func (c *conn) close() {
-	if c.spare != nil {
-		c.spare.drop()
-		c.spare = nil
-	}
+	c.dropSpare()
 	if c.err == nil {
 		c.setDeadline(c.nc, time.Now().Add(time.Second))
 		c.nc.Write([]byte(c.line(command{verb: "QUIT"})))

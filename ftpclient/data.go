@@ -14,6 +14,14 @@ type transfer struct {
 	cmd      command
 	path     string
 	download bool // the data comes from the server
+	eager    bool // over a spare data connection, data may leave before the server has answered
+}
+
+// opened is the data connection of a transfer that has begun.
+type opened struct {
+	nc         net.Conn
+	spared     bool // was opened some time ago
+	unanswered bool // the preliminary reply has not been read: an eager transfer
 }
 
 // commands are all that leave in one write.
@@ -36,45 +44,61 @@ func refusal(verb, path string, r reply) *Error {
 }
 
 // open starts a transfer and returns its data connection once the server has given a
-// preliminary reply; the control connection then belongs to the transfer until settle.
-// spared tells that the data connection was opened some time ago.
+// preliminary reply, or at once if the transfer is eager and there is a spare data
+// connection. The control connection then belongs to the transfer until settle.
 //
 // An error is the server's refusal (*Error), the loss of the control connection
 // (*connError), or, when no data connection came about, a *dataError; with the latter
 // the control connection is usable unless c.err is set.
-func (c *conn) open(ctx context.Context, t transfer, a *attempt) (nc net.Conn, spared bool, err error) {
-	nc, spared, err = c.openAnyhow(ctx, t, a)
-	if err != nil {
-		return nil, false, err
-	}
-	c.client.counters.transfers.Add(1)
-	c.setData(nc)
-	return nc, spared, nil
-}
-
-func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (nc net.Conn, spared bool, err error) {
+func (c *conn) open(ctx context.Context, t transfer, a *attempt) (opened, error) {
 	if d := c.takeSpare(); d != nil {
-		nc, err := c.start(ctx, d, t)
+		o, err := c.openSpare(ctx, d, t)
 		if !isDataError(err) {
-			return nc, true, err
+			return o, err
 		}
 		if c.err != nil {
 			c.client.modes.forget(d.mode)
-			return nil, false, err
+			return opened{}, err
 		}
 		// The spare data connection was dead; the control connection is in order.
 	}
+	nc, err := c.openAnyhow(ctx, t, a)
+	return c.begun(opened{nc: nc}, err)
+}
+
+func (c *conn) openSpare(ctx context.Context, d *dataDial, t transfer) (opened, error) {
+	if err := c.launch(ctx, d, t); err != nil {
+		return opened{}, err
+	}
+	if t.eager {
+		return c.begun(opened{nc: d.nc, spared: true, unanswered: true}, nil)
+	}
+	nc, err := c.answer(d, t)
+	return c.begun(opened{nc: nc, spared: true}, err)
+}
+
+func (c *conn) begun(o opened, err error) (opened, error) {
+	if err != nil {
+		return opened{}, err
+	}
+	c.client.counters.transfers.Add(1)
+	c.setData(o.nc)
+	return o, nil
+}
+
+// openAnyhow opens a data connection in whatever mode works.
+func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (net.Conn, error) {
 	modes := &c.client.modes
 	if m := modes.get(); m != ModeAuto && !a.tried(m) {
 		nc, err := c.openBy(ctx, m, t, true)
 		de, failed := errors.AsType[*dataError](err)
 		if !failed {
-			return nc, false, err
+			return nc, err
 		}
 		modes.forget(m)
 		a.failed = append(a.failed, de)
 		if c.err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	for _, m := range c.client.cfg.Mode.candidates(c.peer.Is6()) {
@@ -87,14 +111,14 @@ func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (nc net.C
 			if err == nil && modes.set(m) != m {
 				c.client.cfg.Logger.Info("data connections work", "mode", m.String(), "failed", a.reasons())
 			}
-			return nc, false, err
+			return nc, err
 		}
 		a.failed = append(a.failed, de)
 		if c.err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
-	return nil, false, a.err()
+	return nil, a.err()
 }
 
 func isDataError(err error) bool {
@@ -125,30 +149,43 @@ func (c *conn) openBy(ctx context.Context, m Mode, t transfer, proven bool) (net
 
 const detectTimeout = 5 * time.Second
 
-// start sends the transfer commands over a passive data connection that is open or
-// being opened.
+// start begins a transfer over a passive data connection that is open or being
+// opened.
 func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, error) {
+	if err := c.launch(ctx, d, t); err != nil {
+		return nil, err
+	}
+	return c.answer(d, t)
+}
+
+// launch sends the transfer commands and makes sure of the data connection.
+func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
 	sendFIN := t.download && c.client.server.wantsFIN()
 	ready := d.ready()
 	if err := c.check(); err != nil {
 		d.drop()
-		return nil, err
+		return err
 	}
 	if err := c.send(t.commands()...); err != nil {
 		d.drop()
-		return nil, err
+		return err
 	}
 	if !ready {
 		if err := c.await(ctx, d); err != nil {
 			// The server waits for a connection that never comes, some without end.
 			d.drop()
 			c.fail(err)
-			return nil, err
+			return err
 		}
 	}
 	if sendFIN {
 		closeWrite(d.nc)
 	}
+	return nil
+}
+
+// answer reads the replies to the transfer commands.
+func (c *conn) answer(d *dataDial, t transfer) (net.Conn, error) {
 	replies, err := c.startReplies(t, nil)
 	if err != nil {
 		d.drop()

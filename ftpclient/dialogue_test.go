@@ -14,8 +14,10 @@ import (
 
 // begin is a login followed by a listing that proves EPSV, and the spare data
 // connection after it.
-func (p *peer) begin() (spare net.Conn) {
-	p.login(" MLST type*;size*;modify*;")
+func (p *peer) begin() (spare net.Conn) { return p.beginAs("ready") }
+
+func (p *peer) beginAs(banner string) (spare net.Conn) {
+	p.loginAs(banner, " MLST type*;size*;modify*;")
 	p.epsv()
 	data := p.accept()
 	p.expectOne("MLSD /")

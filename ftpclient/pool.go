@@ -196,6 +196,9 @@ func (p *pool) put(c *conn) {
 	if p.closed {
 		c.fail(net.ErrClosed)
 	}
+	if err := c.cause(nil); err != nil {
+		c.fail(err) // interrupted when all replies had been read
+	}
 	dead := c.err != nil
 	if dead {
 		delete(p.conns, c)

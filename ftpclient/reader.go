@@ -47,13 +47,13 @@ func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64)
 		r.done, r.err = true, io.EOF
 		return r, nil
 	}
-	c, nc, err := cl.openTransfer(ctx, useBulk, true, func(c *conn) (transfer, error) {
+	c, o, err := cl.openTransfer(ctx, useBulk, true, func(c *conn) (transfer, error) {
 		return c.retrieveTransfer(path, offset)
 	})
 	if err != nil {
 		return nil, failed("RETR", path, err)
 	}
-	r.c, r.nc = c, nc
+	r.c, r.nc = c, o.nc
 	return r, nil
 }
 

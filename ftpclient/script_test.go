@@ -90,10 +90,12 @@ func (p *peer) expectOne(lines ...string) {
 
 var loginLines = []string{"USER u", "PASS p", "OPTS UTF8 ON", "TYPE I", "FEAT", "PWD"}
 
-func (p *peer) login(features ...string) {
+func (p *peer) login(features ...string) { p.loginAs("ready", features...) }
+
+func (p *peer) loginAs(banner string, features ...string) {
 	p.expect(loginLines...)
 	feat := append(append([]string{"211-Features"}, features...), "211 End")
-	p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type")
+	p.send("220 "+banner, "331 password", "230 in", "200 utf8", "200 type")
 	p.send(feat...)
 	p.send(`257 "/home"`)
 }

@@ -41,6 +41,7 @@ type serverInfo struct {
 	mff       bool // MFF sets permissions
 	vsftpd    bool
 	halfEnd   bool // sends the final reply after the client's FIN
+	eager     bool // takes data that arrives before the command
 	early     bool // connects at PORT, before the transfer command
 	mlsd      Capability
 	mlst      Capability
@@ -66,6 +67,7 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	s.mff = strings.Contains(strings.ToUpper(f["MFF"]), "UNIX.MODE")
 	s.vsftpd = strings.Contains(b, "vsftpd")
 	s.halfEnd = s.proftpd || s.vsftpd
+	s.eager = s.proftpd || s.vsftpd || s.pureFTPd
 	s.mlsd, s.mlst = No, No
 	if f.has("MLST") || f.has("MLSD") {
 		s.mlsd, s.mlst = Yes, Yes
@@ -89,6 +91,16 @@ func (s *serverInfo) wantsFIN() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.halfEnd
+}
+
+// bearsEarlyData tells whether the data of an upload may leave together with the command,
+// which it may overtake. Only where it is known to be safe, on servers that take up the data
+// connection when they carry the command out: pyftpdlib reads at once and loses what comes
+// before the command.
+func (s *serverInfo) bearsEarlyData() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.eager
 }
 
 // isVsftpd tells whether logins have to come one by one: the listener crashes now and

@@ -12,9 +12,10 @@ import (
 type ending uint8
 
 const (
-	endEOF   ending = iota // the server has ended it
-	endWhole               // everything expected has come, perhaps not yet the end
-	endEarly               // nobody wants the rest
+	endEOF        ending = iota // the server has ended it
+	endWhole                    // everything expected has come, perhaps not yet the end
+	endEarly                    // nobody wants the rest
+	endUnanswered               // an upload is given up whose preliminary reply has not been read
 )
 
 // verdict is the server's final word on a transfer.
@@ -48,7 +49,7 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		end = endEOF
 	}
 	if end != endEOF {
-		r, err := c.endEarly(nc)
+		r, err := c.giveUp(nc, end)
 		v <- verdict{r, err}
 		return
 	}
@@ -86,6 +87,22 @@ func (c *conn) atEOF(nc net.Conn) bool {
 
 // soon is how long a reply that is on its way may take.
 func (c *conn) soon() time.Duration { return c.rtt + 200*time.Millisecond }
+
+// giveUp is endEarly; where the preliminary reply is still to come it is read first, and
+// another reply in its place is the only one.
+func (c *conn) giveUp(nc net.Conn, end ending) (reply, error) {
+	if end == endUnanswered {
+		reset(nc)
+		r, err := c.receive()
+		if err != nil {
+			return r, err
+		}
+		if !r.preliminary() {
+			return r, nil
+		}
+	}
+	return c.endEarly(nc)
+}
 
 // endEarly resets the data connection and makes sure that no reply to the transfer is
 // left over. Never by ABOR, which each server answers in another way.

@@ -87,6 +87,14 @@ func (d *dataDial) ready() bool {
 	}
 }
 
+// dropSpare closes the spare data connection.
+func (c *conn) dropSpare() {
+	if c.spare != nil {
+		c.spare.drop()
+		c.spare = nil
+	}
+}
+
 // takeSpare returns the spare data connection if it is open and silent, or still
 // being opened.
 func (c *conn) takeSpare() *dataDial {

@@ -20,29 +20,29 @@ var errLongListing = fmt.Errorf("listing is longer than %d bytes", maxListing)
 // openTransfer starts a transfer on a connection of the pool, which from then on
 // belongs to it. replay: it may be started again although the server may have begun.
 // transfer is made for the connection: it may have to go to a directory first.
-func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer func(c *conn) (transfer, error)) (*conn, net.Conn, error) {
+func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer func(c *conn) (transfer, error)) (*conn, opened, error) {
 	var a attempt
 	for n := 1; ; n++ {
 		c, err := cl.pool.get(ctx, u)
 		if err != nil {
-			return nil, nil, err
+			return nil, opened{}, err
 		}
 		unwatch := c.watch(ctx)
-		var nc net.Conn
+		var o opened
 		t, err := transfer(c)
 		if err == nil {
-			nc, err = c.openFirm(ctx, t, &a)
+			o, err = c.openFirm(ctx, t, &a)
 		} else {
 			err = unchanged(err)
 		}
 		unwatch()
 		if err == nil && c.err != nil {
 			err = &connError{err: c.err} // ctx has ended meanwhile
-			nc.Close()
+			o.nc.Close()
 			c.setData(nil)
 		}
 		if err == nil {
-			return c, nc, nil
+			return c, o, nil
 		}
 		again := n < maxAttempts && ctx.Err() == nil && c.mayRepeat(err, replay)
 		if isDataError(err) && !a.left(cl.cfg.Mode.candidates(c.peer.Is6())) {
@@ -50,7 +50,7 @@ func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer
 		}
 		cl.release(c)
 		if !again {
-			return nil, nil, err
+			return nil, opened{}, err
 		}
 		if !isDataError(err) {
 			cl.pool.purge()
@@ -60,20 +60,19 @@ func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer
 
 // openFirm is open; a download over a spare data connection that turns out to be dead
 // is started again over a fresh one.
-func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (net.Conn, error) {
-	nc, spared, err := c.open(ctx, t, a)
-	if err != nil || !spared || !t.download {
-		return nc, err
+func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (opened, error) {
+	o, err := c.open(ctx, t, a)
+	if err != nil || !o.spared || !t.download {
+		return o, err
 	}
-	c.extend(nc)
-	if err := awaitData(nc); !errors.Is(err, syscall.ECONNRESET) {
-		return nc, nil
+	c.extend(o.nc)
+	if err := awaitData(o.nc); !errors.Is(err, syscall.ECONNRESET) {
+		return o, nil
 	}
-	if _, err := c.endEarly(nc); err != nil {
-		return nil, err
+	if _, err := c.endEarly(o.nc); err != nil {
+		return opened{}, err
 	}
-	nc, _, err = c.open(ctx, t, a)
-	return nc, err
+	return c.open(ctx, t, a)
 }
 
 // List returns the entries of a directory: by MLSD (RFC 3659 section 7), else by CWD
@@ -157,14 +156,14 @@ var errCut = errors.New("cut off")
 
 // listing reads a whole listing and the server's word that it is whole.
 func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte, reply, error) {
-	c, nc, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
+	c, o, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
 		return c.listTransfer(verb, option, dir)
 	})
 	if err != nil {
 		return nil, reply{}, err
 	}
 	unwatch := c.watch(ctx)
-	data, err := c.readAll(nc)
+	data, err := c.readAll(o.nc)
 	unwatch()
 	end := endEOF
 	if err != nil {
@@ -172,7 +171,7 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte
 	}
 	var v verdict
 	select {
-	case v = <-cl.settle(c, nc, end):
+	case v = <-cl.settle(c, o.nc, end):
 	case <-ctx.Done():
 		return nil, reply{}, context.Cause(ctx)
 	}

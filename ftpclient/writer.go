@@ -16,26 +16,36 @@ type Writer struct {
 	client *Client
 	verb   string
 	path   string
-	c      *conn
-	nc     net.Conn
-	count  int64 // bytes sent
-	err    error // of all further calls
+	count  int64  // bytes sent
+	early  []byte // all of them, as long as unanswered
+	err    error  // of all further calls
 
-	mu    sync.Mutex
-	state writerState
+	// Changed under the lock; c, nc and unanswered only by the writing goroutine, which
+	// reads them without it.
+	mu         sync.Mutex
+	c          *conn // nil while a second one is opened
+	nc         net.Conn
+	unanswered bool // the preliminary reply has not been read
+	state      writerState
+	aborted    bool
+	cancel     context.CancelCauseFunc // of a second opening; nil none
 }
 
 type writerState uint8
 
 const (
 	stateWriting writerState = iota
-	stateEnding              // somebody waits for the final reply
+	stateEnding              // the writing goroutine reads the control connection
 	stateEnded               // the connection is somebody else's
 )
 
 // Store opens a file for writing, which the server truncates at once (STOR). It blocks
-// until the server is ready or refuses; ctx ends only that. The caller owes Close,
-// Commit or Abort.
+// until the server is ready or refuses; ctx ends only that. The caller owes Close, Commit
+// or Abort.
+//
+// If a data connection is open already and the server is known to bear it, Store does not
+// wait for the server's answer, nor do the first 64 KiB of data: a refusal is then the
+// error of Write, Close or Commit.
 func (cl *Client) Store(ctx context.Context, path string) (*Writer, error) {
 	return cl.upload(ctx, "STOR", path)
 }
@@ -49,60 +59,76 @@ func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error
 	if err := checkPath(verb, path); err != nil {
 		return nil, err
 	}
-	c, nc, err := cl.openTransfer(ctx, useBulk, false, func(c *conn) (transfer, error) {
-		if err := cl.server.checkNew(verb, path); err != nil {
-			return transfer{}, err
-		}
-		arg, err := c.arg(verb, path)
-		return transfer{cmd: command{verb, arg}, path: path}, err
+	c, o, err := cl.openTransfer(ctx, useBulk, false, func(c *conn) (transfer, error) {
+		return c.uploadTransfer(verb, path)
 	})
 	if err != nil {
 		return nil, lost(verb, path, err)
 	}
-	return &Writer{client: cl, verb: verb, path: path, c: c, nc: nc}, nil
+	return &Writer{client: cl, verb: verb, path: path, c: c, nc: o.nc, unanswered: o.unanswered}, nil
+}
+
+func (c *conn) uploadTransfer(verb, path string) (transfer, error) {
+	server := &c.client.server
+	if err := server.checkNew(verb, path); err != nil {
+		return transfer{}, err
+	}
+	arg, err := c.arg(verb, path)
+	return transfer{cmd: command{verb, arg}, path: path, eager: server.bearsEarlyData()}, err
 }
 
 // Write sends p. A failure is the server's refusal (*Error) where it gives one, such as
 // a full disk.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err != nil {
-		return 0, w.err
-	}
 	written := 0
-	for written < len(p) {
+	for written < len(p) && w.err == nil {
 		// In pieces, so that the timeout is one of silence.
 		piece := p[written:min(len(p), written+256<<10)]
-		w.c.extend(w.nc)
-		n, err := w.nc.Write(piece)
+		send := w.send
+		if w.unanswered {
+			send = w.sendEarly
+		}
+		n := send(piece)
 		written += n
 		w.count += int64(n)
 		w.client.counters.bytesOut.Add(int64(n))
-		if err != nil {
-			w.failed(err)
-			return written, w.err
-		}
 	}
-	return written, nil
+	return written, w.err
+}
+
+// send leaves its error in w.err.
+func (w *Writer) send(piece []byte) int {
+	w.c.extend(w.nc)
+	n, err := w.nc.Write(piece)
+	if err != nil {
+		w.failed(err)
+	}
+	return n
 }
 
 // failed: the data connection broke. The server mostly says why.
 func (w *Writer) failed(err error) {
-	err = w.c.cause(err)
-	w.err = failed(w.verb, w.path, err)
 	if !w.begin() {
 		w.err = w.errAborted()
 		return
 	}
+	w.err = failed(w.verb, w.path, w.broken(err))
+	w.finish()
+}
+
+// broken returns the server's reason for the end of the data connection, else err.
+func (w *Writer) broken(err error) error {
+	err = w.c.cause(err)
 	reset(w.nc)
 	w.c.setData(nil)
-	if w.c.replyComes(w.c.soon() + time.Second) {
-		if r, rerr := w.c.receive(); rerr == nil && r.refused() {
-			w.err = refusal(w.verb, w.path, r)
-		}
-	} else {
+	if !w.c.replyComes(w.c.soon() + time.Second) {
 		w.c.fail(err)
+		return err
 	}
-	w.finish()
+	if r, rerr := w.c.receive(); rerr == nil && r.refused() {
+		return refusal(w.verb, w.path, r)
+	}
+	return err
 }
 
 // Close ends the file and returns the server's verdict: nil means that it has
@@ -115,44 +141,66 @@ func (w *Writer) Close() error {
 		return w.errAborted()
 	}
 	defer w.finish()
-	return w.complete()
+	return w.complete(context.Background())
 }
 
-// complete ends the data and reads the final reply.
-func (w *Writer) complete() error {
+// complete ends the file, until ctx ends.
+func (w *Writer) complete(ctx context.Context) error {
 	w.err = w.errClosed()
+	err := w.end(ctx)
+	if w.mayRepeat(err) {
+		if err = w.repeat(ctx); err == nil {
+			err = w.end(ctx)
+		}
+	}
+	return lost(w.verb, w.path, err)
+}
+
+// end ends the data and reads the final reply.
+func (w *Writer) end(ctx context.Context) error {
+	defer w.c.watch(ctx)()
 	closeErr := w.nc.Close()
 	w.c.setData(nil)
 	r, err := w.c.receive()
+	if err == nil && w.unanswered && r.preliminary() {
+		w.answered()
+		r, err = w.c.receive()
+	}
 	switch {
 	case err != nil:
-		err.safe = false
-		return lost(w.verb, w.path, err)
+		// 421 in place of the preliminary reply means that nothing was done.
+		err.safe = err.safe && w.unanswered
+		return err
 	case r.refused():
 		return refusal(w.verb, w.path, r)
 	case !r.ok():
-		return failed(w.verb, w.path, w.c.surprised(r))
-	case closeErr != nil:
-		return failed(w.verb, w.path, closeErr)
+		return w.c.surprised(r)
 	}
-	return nil
+	return closeErr
 }
 
 // Abort ends the file by reset; whatever the server has of it stays. It does not wait
 // and wakes a Write, Close or Commit that blocks. Nothing happens after their end.
 func (w *Writer) Abort() {
 	w.mu.Lock()
-	state := w.state
-	if state == stateEnding {
-		w.c.interrupt(errAborted)
-	}
-	if state == stateWriting {
+	defer w.mu.Unlock()
+	switch w.state {
+	case stateEnding:
+		w.aborted = true
+		if w.c != nil {
+			w.c.interrupt(errAborted)
+		}
+		if w.cancel != nil {
+			w.cancel(errAborted)
+		}
+	case stateWriting:
 		w.state = stateEnded
-	}
-	w.mu.Unlock()
-	if state == stateWriting {
+		end := endEarly
+		if w.unanswered {
+			end = endUnanswered
+		}
 		reset(w.nc)
-		w.client.settle(w.c, w.nc, endEarly)
+		w.client.settle(w.c, w.nc, end)
 	}
 }
 
@@ -161,7 +209,7 @@ var errAborted = errors.New("upload aborted")
 func (w *Writer) errAborted() error { return fmt.Errorf("%s %s: %w", w.verb, w.path, errAborted) }
 func (w *Writer) errClosed() error  { return fmt.Errorf("%s %s: %w", w.verb, w.path, fs.ErrClosed) }
 
-// begin takes the control connection for the end of the upload; false after Abort.
+// begin takes the control connection; false after Abort.
 func (w *Writer) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,7 +224,10 @@ func (w *Writer) begin() bool {
 func (w *Writer) finish() {
 	w.mu.Lock()
 	w.state = stateEnded
+	c := w.c
 	w.mu.Unlock()
-	w.client.pool.settling(w.c)
-	w.client.release(w.c)
+	if c != nil {
+		w.client.pool.settling(c)
+		w.client.release(c)
+	}
 }
