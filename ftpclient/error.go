@@ -95,8 +95,15 @@ func (e *Error) Kind() Kind {
 			text = strings.ReplaceAll(text, element, "")
 		}
 	}
+	if strings.TrimSpace(text) == statFailed && e.Command != "MLSD" {
+		return KindNotExist
+	}
 	return kindOf(e.Code, text)
 }
+
+// statFailed is what pure-ftpd says if stat fails, mostly since there is no such file; to
+// MLSD also of a directory that it may not read.
+const statFailed = "can't check for file existence"
 
 const eitherWay = " or "
 
@@ -147,8 +154,6 @@ var kinds = []struct {
 	// RFC 959's own words: "File unavailable (e.g., file not found, no access)".
 	{0, "no access)", KindOther},
 	{0, "unavailable (e.g", KindOther},
-	// pure-ftpd, to SIZE, MLST and MLSD whatever the reason is.
-	{0, "can't check for file existence", KindOther},
 
 	{0, "no space left", KindNoSpace},
 	{0, "disk full", KindNoSpace},
@@ -200,6 +205,7 @@ var kinds = []struct {
 	{0, "no such file", KindNotExist},
 	{0, "no such directory", KindNotExist},
 	{0, "file does not exist", KindNotExist},
+	{0, "file doesn't exist", KindNotExist}, // pure-ftpd
 	{0, "directory does not exist", KindNotExist},
 	{0, "path does not exist", KindNotExist},
 	{0, "file not found", KindNotExist},

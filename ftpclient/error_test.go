@@ -47,7 +47,7 @@ func TestKind(t *testing.T) {
 		{530, "", "Sorry, the maximum number of clients (2) for this user are already connected.", KindTooMany},
 		{530, "", "Maximum login attempts (3) exceeded, connection refused", KindLogin},
 		// pure-ftpd
-		{550, "/a", "Can't check for file existence", KindOther},
+		{550, "/a", "Sorry, but that file doesn't exist", KindNotExist},
 		{550, "/a", "Can't open /a: No such file or directory", KindNotExist},
 		{553, "/a", "Can't open that file: Permission denied", KindPermission},
 		{550, "/a", "I can only retrieve regular files", KindIsDir},
@@ -105,6 +105,16 @@ func TestKind(t *testing.T) {
 		err := &Error{Command: "RETR", Path: tt.path, Code: tt.code, Text: tt.text}
 		if got := err.Kind(); got != tt.want {
 			t.Errorf("%d %q of %q: kind %d, want %d", tt.code, tt.text, tt.path, got, tt.want)
+		}
+	}
+}
+
+// pure-ftpd's one text for whatever stat says; it lists no directory that it may not read.
+func TestKindOfPureFTPd(t *testing.T) {
+	for verb, want := range map[string]Kind{"SIZE": KindNotExist, "MDTM": KindNotExist, "MLST": KindNotExist, "MLSD": KindOther} {
+		err := &Error{Command: verb, Path: "/a", Code: 550, Text: "Can't check for file existence"}
+		if got := err.Kind(); got != want {
+			t.Errorf("%s: kind %d, want %d", verb, got, want)
 		}
 	}
 }

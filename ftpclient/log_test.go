@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -160,17 +161,21 @@ func TestLogOfActiveTransfers(t *testing.T) {
 
 func TestLogOfUpload(t *testing.T) {
 	ctx := context.Background()
-	e, cl := embedded(t, Config{Connections: 1})
+	e := ftptest.Start(t, ftptest.Options{Quirks: ftptest.Quirks{Banner: eager}})
+	cl := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret", Connections: 1})
 	if _, err := cl.List(ctx, "/"); err != nil {
 		t.Fatal(err)
 	}
 	settled(t, cl)
 	e.Log().Reset()
-	w, err := cl.Store(ctx, "/temp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := cl.Stats().RoundTrips
+	answer := e.HoldReply("STOR", 1)
+	w := store(t, cl, "/temp")
 	fmt.Fprint(w, "hello")
+	if err := w.nc.(*net.TCPConn).CloseWrite(); err != nil { // all has been sent, nothing was waited for
+		t.Error(err)
+	}
+	answer.Release()
 	at := time.Unix(1700000000, 0)
 	entry, err := w.Commit(ctx, Commit{Path: "/final", ModTime: at, Mode: 0o600, HasMode: true})
 	if err != nil {
@@ -178,6 +183,9 @@ func TestLogOfUpload(t *testing.T) {
 	}
 	if entry.Name != "final" || entry.Size != 5 || !entry.ModTime.Equal(at) || entry.Mode != 0o600 {
 		t.Errorf("%+v", entry)
+	}
+	if n := cl.Stats().RoundTrips - before; n != 2 {
+		t.Errorf("%d round trips", n)
 	}
 	settled(t, cl)
 	expectWrites(t, e, "STOR", "MFMT+SITE+RNFR+RNTO+SIZE", "EPSV")

@@ -321,6 +321,40 @@ func TestRealTimesAndModes(t *testing.T) {
 	}
 }
 
+// proftpd's MFF keeps the blanks of a name, at which SITE CHMOD would split it.
+func TestRealModesOfBlanks(t *testing.T) {
+	ctx := context.Background()
+	s, cl := real(t, "proftpd", ftptest.RealOptions{}, Config{})
+	mode := func(name string) fs.FileMode {
+		t.Helper()
+		fi, err := os.Stat(filepath.Join(s.Root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Mode().Perm()
+	}
+	for _, name := range []string{" lead", "trail ", "  both  ", " ", "a  b", "semi;colon ; ", "=", "0600 x"} {
+		writeFile(t, s, name, []byte("x"))
+		if err := cl.Chmod(ctx, "/"+name, 0o604); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		if got := mode(name); got != 0o604 {
+			t.Errorf("%q: mode %o", name, got)
+		}
+		w := store(t, cl, "/"+name+" temp ")
+		e, err := w.Commit(ctx, Commit{Path: "/" + name, Mode: 0o751, HasMode: true})
+		if err != nil || !e.HasMode || e.Mode != 0o751 {
+			t.Errorf("%q: %+v, %v", name, e, err)
+		}
+		if got := mode(name); got != 0o751 {
+			t.Errorf("%q: mode %o after the commit", name, got)
+		}
+	}
+	if cl.CanChmod() != Yes {
+		t.Error(cl.CanChmod())
+	}
+}
+
 // The server is killed in the middle of everything and comes back.
 func TestRealRestart(t *testing.T) {
 	for _, name := range ftptest.RealNames {
