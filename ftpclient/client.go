@@ -52,8 +52,10 @@ func (cl *Client) Connect(ctx context.Context) error {
 	return nil
 }
 
-// Contended tells whether someone waits for a connection and only the end of a
-// transfer can help. It does not block.
+// Contended tells whether someone waits for a connection and only the end of another use
+// can help: all connections allowed by the limit are in use, or all that transfers may
+// have. It is false while a login that serves the waiter is under way or about to be tried.
+// Who holds a Reader or Writer that does nothing should end it then. It does not block.
 func (cl *Client) Contended() bool {
 	cl.pool.mu.Lock()
 	defer cl.pool.mu.Unlock()
@@ -112,12 +114,24 @@ func (cl *Client) do(ctx context.Context, u use, replay bool, f func(c *conn) er
 		release := c.bind(ctx)
 		err = f(c)
 		again := n < maxAttempts && ctx.Err() == nil && c.mayRepeat(err, replay)
+		suspect := c.foundDead(ctx, err)
 		release()
+		suspect()
 		if !again {
 			return err
 		}
-		cl.pool.purge()
 	}
+}
+
+// foundDead returns a function to be called when the connection has been given back: if
+// err means that it had died while it was idle, the others that were idle at that time are
+// not trusted any more.
+func (c *conn) foundDead(ctx context.Context, err error) (suspect func()) {
+	since, p := c.used, &c.client.pool
+	if _, lost := errors.AsType[*connError](err); !lost || !c.reused || ctx.Err() != nil {
+		return func() {}
+	}
+	return func() { p.purge(since) }
 }
 
 // bind lets the end of ctx interrupt the connection; the function returned ends this

@@ -26,6 +26,7 @@ func (p *pool) dial() {
 		return
 	}
 	p.loggedIn = true
+	p.pause = 0
 	p.conns[c] = useShort
 	p.idle = append(p.idle, c)
 	c.used = time.Now()
@@ -65,6 +66,7 @@ func (p *pool) dialFailed(err error) {
 			return
 		}
 	}
+	p.backOff(err)
 	n := len(p.waiters)
 	if live > 0 {
 		n = min(n, 1)
@@ -93,4 +95,53 @@ func (p *pool) lower(live int, err error) {
 	p.oneByOne = true
 	p.limitUntil = time.Now().Add(learnedFor)
 	p.schedule()
+}
+
+// forgetLimit goes back to the configured limit after a while. mu is held.
+func (p *pool) forgetLimit() {
+	if p.limit < p.client.cfg.Connections && time.Now().After(p.limitUntil) {
+		p.limit, p.oneByOne = p.client.cfg.Connections, false
+	}
+}
+
+// mayDial tells whether one more dial may begin; if only the pause between failing dials
+// forbids it, the waiters are scheduled again after it. mu is held.
+func (p *pool) mayDial() bool {
+	crowded := !p.loggedIn || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
+	if p.dialing > 0 && crowded {
+		return false
+	}
+	wait := time.Until(p.notBefore)
+	if p.pause == 0 || wait <= 0 {
+		return true
+	}
+	if p.retry == nil {
+		p.retry = time.AfterFunc(wait, func() { p.client.spawn(p.dialAgain) })
+	}
+	return false
+}
+
+func (p *pool) dialAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retry = nil
+	if !p.closed {
+		p.schedule()
+	}
+}
+
+const (
+	firstPause = 50 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
+
+// backOff makes a server that is down or overloaded meet few dials, however many callers
+// try again and again: they wait for the next one. A refused login has a pause of its own.
+// mu is held.
+func (p *pool) backOff(err error) {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind() == KindLogin {
+		return
+	}
+	p.pause = min(max(2*p.pause, firstPause), maxPause)
+	p.notBefore = time.Now().Add(p.pause)
 }

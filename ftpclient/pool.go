@@ -41,6 +41,9 @@ type pool struct {
 	loggedIn   bool          // a login has succeeded; until then one is tried at a time
 	contended  bool          // someone waits who can only be served by a connection in use
 	reaper     *time.Timer   // nil if no connection is idle
+	pause      time.Duration // between dials, as long as they fail
+	notBefore  time.Time     // the next dial
+	retry      *time.Timer   // nil if nobody waits for that
 }
 
 // waiter is someone who waits for a connection.
@@ -109,9 +112,7 @@ func (p *pool) wait(ctx context.Context, u use) (*conn, error) {
 
 // schedule serves whoever can be served and starts dials for the others. mu is held.
 func (p *pool) schedule() {
-	if p.limit < p.client.cfg.Connections && time.Now().After(p.limitUntil) {
-		p.limit, p.oneByOne = p.client.cfg.Connections, false
-	}
+	p.forgetLimit()
 	unserved, held := 0, 0
 	waiting := p.waiters[:0]
 	for _, w := range p.waiters {
@@ -135,7 +136,7 @@ func (p *pool) schedule() {
 	clear(p.waiters[len(waiting):])
 	p.waiters = waiting
 
-	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && (p.dialing == 0 || p.loggedIn && !p.oneByOne && !p.client.server.isVsftpd()) {
+	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && p.mayDial() {
 		p.dialing++
 		p.crowd = p.crowd || p.dialing > 1
 		if !p.client.spawn(p.dial) {
@@ -221,14 +222,20 @@ func (p *pool) wanted() bool {
 	return len(p.waiters) > 0
 }
 
-// purge closes all idle connections: one of them was found dead in use.
-func (p *pool) purge() {
+// purge closes the idle connections that have given no sign of life since then: one like
+// them was found dead in use.
+func (p *pool) purge(since time.Time) {
+	var dead []*conn
 	p.mu.Lock()
-	dead := p.idle
-	p.idle = nil
-	for _, c := range dead {
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		if c.spoke.After(since) {
+			return false
+		}
 		delete(p.conns, c)
-	}
+		dead = append(dead, c)
+		return true
+	})
+	p.schedule()
 	p.mu.Unlock()
 	for _, c := range dead {
 		c.close()
@@ -238,6 +245,7 @@ func (p *pool) purge() {
 func (p *pool) counts() (open, idle, limit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.forgetLimit()
 	return len(p.conns) + p.dialing, len(p.idle), p.limit
 }
 
@@ -257,8 +265,10 @@ func (p *pool) close() {
 		w.ready <- lease{err: net.ErrClosed}
 	}
 	p.waiters = nil
-	if p.reaper != nil {
-		p.reaper.Stop()
+	for _, t := range []*time.Timer{p.reaper, p.retry} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	p.mu.Unlock()
 	for _, c := range idle {

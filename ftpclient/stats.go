@@ -6,7 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	Open       int   // control connections open now, including those being opened
 	Idle       int   // of them, ready for use
-	Limit      int   // most control connections, as configured or as learned from the server
+	Limit      int   // most control connections: Config.Connections, or what the server allowed when it refused one within the last minute; at least 1
 	Logins     int64 // successful logins
 	Commands   int64 // command lines sent
 	RoundTrips int64 // writes of commands that waited for replies

@@ -48,12 +48,11 @@ func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer
 		if isDataError(err) && !a.left(cl.cfg.Mode.candidates(c.peer.Is6())) {
 			again = false
 		}
+		suspect := c.foundDead(ctx, err)
 		cl.release(c)
+		suspect()
 		if !again {
 			return nil, opened{}, err
-		}
-		if !isDataError(err) {
-			cl.pool.purge()
 		}
 	}
 }
