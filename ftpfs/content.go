@@ -370,10 +370,7 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 	}
 	c.close()
 	if hidden != "" {
-		if err := cs.client.Delete(ctx, hidden); err != nil {
-			cs.tree.temps.left(hidden)
-			cs.tree.log.Warn("an unlinked file could not be deleted after its last close", "left as", hidden, "error", err)
-		}
+		cs.tree.unhide(ctx, hidden)
 	}
 	return false
 }
@@ -457,19 +454,29 @@ func (c *content) failure() error {
 	return c.failed
 }
 
-// needed tells whether somebody has the file open, who may want bytes that
-// only the server has, now or when they were evicted here.
+// needed tells whether somebody has the file open who may want bytes that
+// only the server has. If all of them are here they stay here.
 func (c *content) needed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.users > 0
+	if c.users == 0 {
+		return false
+	}
+	release := c.file.Keep() // else until the last close
+	start, end := c.file.Missing(0, c.file.Size())
+	if start < end {
+		release()
+	}
+	return start < end
 }
 
 // hide is told under which name the server has the file since it was unlinked.
-func (c *content) hide(path string) {
+// It returns whether somebody still has it open, who will see it deleted.
+func (c *content) hide(path string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hidden = path
+	return c.users > 0
 }
 
 // lose is told that the server does not have this version any more.

@@ -253,6 +253,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 	if isDir && n != nil && len(f.freshChildren(n)) > 0 {
 		return syscall.ENOTEMPTY // the server does not know them yet
 	}
+	if isDir {
+		f.tree.temps.await(waiting(ctx), path)
+	}
 	c, done, err := f.hold(ctx, n)
 	if err != nil {
 		return err
@@ -269,7 +272,10 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 			f.tree.doubt(err, path)
 			return err
 		}
-		c.hide(hidden)
+		f.tree.temps.unlink(hidden)
+		if !c.hide(hidden) {
+			f.tree.unhide(ctx, hidden)
+		}
 		f.tree.removed(path, false)
 	default:
 		if err := f.tree.remove(ctx, path, isDir); err != nil {
