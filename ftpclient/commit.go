@@ -54,6 +54,8 @@ type publication struct {
 	cmds                                  []command
 	setTime, chmod, rename, size, modTime int
 	form                                  setTimeForm
+	spare                                 int
+	mode                                  Mode // of the spare data connection
 }
 
 func (b *publication) add(k command) int {
@@ -62,7 +64,7 @@ func (b *publication) add(k command) int {
 }
 
 func (w *Writer) publication(temp, final string, k Commit) *publication {
-	b := &publication{setTime: -1, chmod: -1, modTime: -1}
+	b := &publication{setTime: -1, chmod: -1, modTime: -1, spare: -1}
 	forms, known := w.client.server.timeForms()
 	if len(forms) > 0 && !k.ModTime.IsZero() {
 		b.form = forms[0]
@@ -78,6 +80,10 @@ func (w *Writer) publication(temp, final string, k Commit) *publication {
 	if b.setTime < 0 || !known {
 		b.modTime = b.add(command{"MDTM", final})
 	}
+	// The next transfer's data connection costs no round trip here.
+	if b.mode = w.c.wantsSpare(); b.mode != ModeAuto {
+		b.spare = b.add(passiveCommand(b.mode))
+	}
 	return b
 }
 
@@ -88,6 +94,9 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 	}
 	b := w.publication(args[0], args[1], k)
 	replies, err := w.c.exchange(b.cmds...)
+	if b.spare >= 0 && len(replies) > b.spare {
+		w.c.keepSpare(b.mode, replies[b.spare])
+	}
 	if len(replies) <= b.rename+1 {
 		return Entry{}, lost("RNTO", k.Path, err)
 	}

@@ -42,20 +42,23 @@
 //
 // If a connection that had been idle turns out to be dead, what only asks is asked again
 // on another one. What changes something is not, unless it certainly was not done: the
-// error then is a *LostError. A Writer is never repeated.
+// error then is a *LostError. A Writer begins anew by itself only if the server says, before
+// it has accepted anything, that its data connection was dead. While the server cannot be
+// reached all callers share a dial at a time, with growing pauses of up to two seconds.
 //
 // # Data
 //
 // Each listing and each file goes over a data connection of its own: EPSV, PASV, EPRT or
 // PORT, as Config.Mode says or as turns out to work. In passive modes each idle
 // control connection keeps a data connection open for the next transfer, which then
-// takes a single round trip. Files are transferred as they are (TYPE I). A listing is
+// takes a single round trip; on servers known to bear it the first 64 KiB of an upload leave
+// together with its command. Files are transferred as they are (TYPE I). A listing is
 // returned only when the server has said that it is whole; a Reader reports io.EOF
 // only when the size or the server says so; Writer.Close returns the server's verdict.
 //
 // # Locks
 //
 // A control connection is used by one goroutine at a time and needs no lock, apart from
-// its deadlines, which an interruption may set. Locks are taken in the order pool, client,
-// connection or server; none is held across the network.
+// its deadlines, which an interruption may set. Locks are taken in the order Writer, pool,
+// client, connection or server; none is held across the network.
 package ftpclient

@@ -184,11 +184,11 @@ func TestLogOfUpload(t *testing.T) {
 	if entry.Name != "final" || entry.Size != 5 || !entry.ModTime.Equal(at) || entry.Mode != 0o600 {
 		t.Errorf("%+v", entry)
 	}
+	settled(t, cl)
 	if n := cl.Stats().RoundTrips - before; n != 2 {
 		t.Errorf("%d round trips", n)
 	}
-	settled(t, cl)
-	expectWrites(t, e, "STOR", "MFMT+SITE+RNFR+RNTO+SIZE", "EPSV")
+	expectWrites(t, e, "STOR", "MFMT+SITE+RNFR+RNTO+SIZE+EPSV")
 }
 
 func TestLogOfShortCommands(t *testing.T) {

@@ -210,7 +210,7 @@ func TestCommitLost(t *testing.T) {
 		"before the verdict": {func(p *peer, data net.Conn) {}, "STOR"},
 		"after it": {func(p *peer, data net.Conn) {
 			p.send("226 done")
-			p.expectOne("MDTM 20200101000000 /t", "SITE CHMOD 0644 /t", "RNFR /t", "RNTO /f", "SIZE /f", "MDTM /f")
+			p.expectOne("MDTM 20200101000000 /t", "SITE CHMOD 0644 /t", "RNFR /t", "RNTO /f", "SIZE /f", "MDTM /f", "EPSV")
 			p.send("213 ok", "200 ok", "350 go on")
 		}, "RNTO"},
 	} {
@@ -265,9 +265,9 @@ func TestCommitReplies(t *testing.T) {
 				p.send("150 go")
 				io.ReadAll(data)
 				p.send("226 done")
-				p.expectOne("MDTM 20200101000000 /t", "SITE CHMOD 0644 /t", "RNFR /t", "RNTO /f", "SIZE /f", "MDTM /f")
+				p.expectOne("MDTM 20200101000000 /t", "SITE CHMOD 0644 /t", "RNFR /t", "RNTO /f", "SIZE /f", "MDTM /f", "EPSV")
 				p.send(tt.replies...)
-				p.epsv()
+				p.passive()
 				p.accept()
 				p.end()
 			})
