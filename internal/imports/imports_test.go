@@ -1,0 +1,94 @@
+// Package imports holds the packages to the structure that they are meant to
+// have: who may know whom.
+package imports
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// imports gives the imports of each file below dir, without its tests.
+func imports(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	err := filepath.WalkDir(filepath.Join(root, dir), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		for _, spec := range file.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			found[rel] = append(found[rel], imported)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Fatalf("no files below %s", dir)
+	}
+	return found
+}
+
+// standard tells whether an import is of the standard library.
+func standard(imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	return first != "ftpfs" && !strings.Contains(first, ".")
+}
+
+func TestWhoKnowsWhom(t *testing.T) {
+	for _, rule := range []struct {
+		dir     string
+		allowed []string // besides the standard library
+	}{
+		{"ftpclient", nil},
+		{"cache", []string{"github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
+		{"ftpfs", []string{"ftpfs/ftpclient", "ftpfs/cache", "bazil.org/fuse", "github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
+		{"internal/ftptest", []string{"github.com/fclairamb/ftpserverlib", "github.com/spf13/afero", "golang.org/x/sys/unix"}},
+	} {
+		for file, list := range imports(t, rule.dir) {
+			for _, imported := range list {
+				if !standard(imported) && !slices.Contains(rule.allowed, imported) {
+					t.Errorf("%s imports %s", file, imported)
+				}
+			}
+		}
+	}
+	for file, list := range imports(t, "cmd") {
+		for _, imported := range list {
+			if imported == "bazil.org/fuse" || imported == "ftpfs/cache" {
+				t.Errorf("%s imports %s", file, imported)
+			}
+		}
+	}
+}
+
+// Of the file system only what answers the kernel knows its protocol.
+func TestTheKernelIsKnownToFewFiles(t *testing.T) {
+	free := []string{"tree.go", "explain.go", "replace.go", "confirm.go", "temps.go", "path.go", "node.go",
+		"content.go", "stream.go", "upload.go", "errno.go", "unmount.go"}
+	files := imports(t, "ftpfs")
+	for _, name := range free {
+		list, ok := files[path.Join("ftpfs", name)]
+		if !ok && name != "path.go" {
+			t.Errorf("ftpfs/%s is not there or imports nothing", name)
+		}
+		if slices.ContainsFunc(list, func(imported string) bool { return strings.HasPrefix(imported, "bazil.org/fuse") }) {
+			t.Errorf("ftpfs/%s imports bazil.org/fuse", name)
+		}
+	}
+}
