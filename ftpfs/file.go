@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"sync"
 	"syscall"
 	"time"
 
 	"bazil.org/fuse"
 
-	"ftpfs/cache"
 	"ftpfs/ftpclient"
 )
 
@@ -134,59 +132,6 @@ func (s *server) open(n *node, r *fuse.OpenRequest) {
 		r.Respond(resp)
 		return nil
 	})
-}
-
-// coarseFor is how long after its change a file may have changed again
-// without that showing in a listing that tells minutes.
-const coarseFor = 2 * time.Minute
-
-// sharpen asks for the exact time of a file that was changed just now, where
-// listings do not tell it: another change within the minute may hide behind
-// the same size and time.
-func (f *FS) sharpen(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
-	if time.Since(e.ModTime) > coarseFor || f.client.Server().HasMLSD {
-		return e, nil
-	}
-	rel, named := f.nodes.path(n)
-	if c := f.nodes.contentOf(n); !named || c != nil && c.local() {
-		return e, nil
-	}
-	path := below(f.tree.root, rel)
-	exact, err := f.client.ModTime(ctx, path)
-	var refused *ftpclient.Error
-	switch {
-	case errors.As(err, &refused):
-		return e, nil // a server without MDTM: the listing is all there is
-	case err != nil:
-		return e, err
-	case e.Precision <= time.Second && exact.Equal(e.ModTime):
-		return e, nil
-	}
-	sharp := e
-	sharp.ModTime, sharp.Precision = exact, time.Second
-	if agree(sharp, e) { // the same version, better known
-		return f.updated(n, path, func(e *ftpclient.Entry) { *e = sharp }), nil
-	}
-	f.tree.put(path, sharp)
-	f.tree.stamp(path, sharp)
-	f.saw(n, f.nodes.contentOf(n), sharp)
-	return sharp, nil
-}
-
-// measure asks for the size that a listing did not tell.
-func (f *FS) measure(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
-	path, named := f.nodes.path(n)
-	if !named {
-		return e, syscall.ENOENT
-	}
-	size, err := f.client.Size(ctx, below(f.tree.root, path))
-	if err != nil {
-		return e, f.tree.explainFile(ctx, below(f.tree.root, path), err)
-	}
-	e.Size = size
-	f.tree.put(below(f.tree.root, path), e)
-	f.saw(n, nil, e)
-	return e, nil
 }
 
 func (s *server) read(r *fuse.ReadRequest) {
@@ -338,96 +283,4 @@ func (f *FS) closeHandle(ctx context.Context, h *handle) {
 	if f.contents.release(ctx, h.node, h.content, h.writing) {
 		f.uploads.later(h.node, h.content)
 	}
-}
-
-// create makes a file that the server gets when it is closed.
-func (s *server) create(dir *node, r *fuse.CreateRequest) {
-	name, flags, mode := r.Name, r.Flags, r.Mode&^r.Umask
-	if err := checkName(name); err != nil {
-		r.RespondError(err)
-		return
-	}
-	var h *handle
-	s.change(r, func(ctx context.Context) (func(), error) {
-		n, c, e, err := s.fs.create(ctx, dir, name, flags, mode)
-		if err != nil {
-			return nil, err
-		}
-		h = &handle{node: n, content: c, writing: !flags.IsReadOnly()}
-		entered := s.fs.entered(n, e, s.fs.opts.DirTTL)
-		if c.isFresh() {
-			entered.EntryValid = 0 // the server may still refuse it
-		}
-		return func() {
-			r.Respond(&fuse.CreateResponse{
-				LookupResponse: *entered,
-				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h)},
-			})
-		}, nil
-	}, func() { s.fs.uncreate(s.base, h) })
-}
-
-// uncreate closes what the kernel will not close, since its caller was
-// interrupted. A file that nobody else has seen is not made at all.
-func (f *FS) uncreate(ctx context.Context, h *handle) {
-	if h.content.isFresh() && h.content.alone() {
-		f.nodes.drop(h.node)
-	}
-	f.closeHandle(ctx, h)
-	f.nodes.forget(h.node.id, 1)
-}
-
-func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.OpenFlags, mode fs.FileMode) (*node, *content, ftpclient.Entry, error) {
-	fail := func(err error) (*node, *content, ftpclient.Entry, error) {
-		return nil, nil, ftpclient.Entry{}, err
-	}
-	path, named := f.nodes.path(dir)
-	if !named {
-		return fail(syscall.ENOENT)
-	}
-	// Whether the name is free matters to O_EXCL and to those who append:
-	// an old listing will not do.
-	find := func(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
-		return f.tree.lookup(ctx, dir, name, 0)
-	}
-	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
-		find = f.tree.fresh
-	}
-	found, err := find(ctx, below(f.tree.root, path), name)
-	if err != nil {
-		return fail(err)
-	}
-	writing := !flags.IsReadOnly()
-	if found.Exists {
-		switch {
-		case flags&fuse.OpenExclusive != 0:
-			return fail(syscall.EEXIST)
-		case found.Entry.Type == ftpclient.TypeDir:
-			return fail(syscall.EISDIR)
-		}
-		n, e := f.enter(dir, found.Entry)
-		c, err := f.contents.open(n, e, writing)
-		if err == nil && flags&fuse.OpenTruncate != 0 {
-			err = c.truncate(0)
-		}
-		if err != nil {
-			f.nodes.forget(n.id, 1)
-			return fail(err)
-		}
-		return n, c, c.overlay(e), nil
-	}
-	if err := f.client.CheckName(join(below(f.tree.root, path), name)); err != nil {
-		return fail(err)
-	}
-	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
-	if unusual(mode) {
-		e.Mode, e.HasMode = mode.Perm(), true
-	}
-	n, e := f.enter(dir, e)
-	c, err := f.contents.create(n, mode)
-	if err != nil {
-		f.nodes.forget(n.id, 1)
-		return fail(err)
-	}
-	return n, c, c.overlay(e), nil
 }

@@ -1,0 +1,199 @@
+package ftpfs
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"ftpfs/cache"
+	"ftpfs/ftpclient"
+)
+
+// contents makes and keeps the contents of nodes.
+type contents struct {
+	client *ftpclient.Client
+	tree   *tree
+	nodes  *nodes
+	files  *cache.Files
+	base   context.Context // ends with the mount
+}
+
+// open returns the content of n for one more user, whose bytes are those of e
+// where the server has them. It blocks for the local disk only.
+func (cs *contents) open(n *node, e ftpclient.Entry, writing bool) (*content, error) {
+	return cs.share(n, writing, func(c *content) bool { return c.serves(e) },
+		func(path string) (*content, error) {
+			file, err := cs.files.Open(path, version(e))
+			if err != nil {
+				return nil, err
+			}
+			return cs.make(n, file, e, false), nil
+		})
+}
+
+// create returns an empty content for n, which the server does not have.
+func (cs *contents) create(n *node, mode fs.FileMode) (*content, error) {
+	return cs.share(n, true, func(*content) bool { return false },
+		func(path string) (*content, error) {
+			file, err := cs.files.Create(path)
+			if err != nil {
+				return nil, err
+			}
+			c := cs.make(n, file, ftpclient.Entry{}, true)
+			c.mtime = time.Now().UTC().Truncate(time.Second)
+			if unusual(mode) {
+				c.mode, c.modeSet = mode.Perm(), true
+			}
+			return c, nil
+		})
+}
+
+// unusual tells whether a new file's mode is worth a command: the server's
+// own default serves ordinary files, and may be tighter on purpose.
+func unusual(mode fs.FileMode) bool {
+	switch mode.Perm() {
+	case 0o644, 0o664, 0o666:
+		return false
+	}
+	return true
+}
+
+func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh func(path string) (*content, error)) (*content, error) {
+	n.opening.Lock()
+	defer n.opening.Unlock()
+	cs.nodes.mu.Lock()
+	c := n.content
+	path, ok := n.path()
+	cs.nodes.mu.Unlock()
+	var past *content
+	if c == nil || !fits(c) {
+		past = c
+		if !ok {
+			return nil, syscall.ENOENT
+		}
+		var err error
+		if c, err = fresh(path); err != nil {
+			return nil, err
+		}
+	}
+	if past != nil {
+		past.passed()
+	}
+	c.mu.Lock()
+	c.users++
+	if writing {
+		c.writers++
+	}
+	c.mu.Unlock()
+	cs.nodes.mu.Lock()
+	n.content = c
+	n.pins++
+	cs.nodes.mu.Unlock()
+	return c, nil
+}
+
+func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
+	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
+	open := func(ctx context.Context, off, size int64) (io.ReadCloser, error) {
+		path, err := cs.remote(n, c)
+		if err == nil && c.again() {
+			err = cs.confirm(ctx, c, path)
+		}
+		for err == nil {
+			var r io.ReadCloser
+			if r, err = cs.client.Retrieve(ctx, path, off, size); err == nil {
+				return r, nil
+			}
+			asked := path
+			if path, _ = cs.remote(n, c); path == asked || path == "" {
+				return nil, cs.tree.explainFile(ctx, asked, err)
+			}
+			err = nil // a directory above was renamed meanwhile
+		}
+		return nil, err
+	}
+	c.streams = newStreams(cs.base, file, base.Size, open, cs.yield)
+	return c
+}
+
+// turns are what a stream moves before it gives its connection to somebody who
+// waits for one: little where there is no other connection at all.
+const (
+	turn     = 8 << 20
+	loneTurn = 1 << 20
+)
+
+// yield tells whether a stream that has moved so many bytes should give way; a
+// paused one, for which it is below 0, always does.
+func (cs *contents) yield(moved int) bool {
+	return cs.client.Contended() && (moved < 0 || moved >= turn || moved >= loneTurn && cs.client.Stats().Limit == 1)
+}
+
+// remote gives the server's path of the bytes that c builds upon.
+func (cs *contents) remote(n *node, c *content) (string, error) {
+	path, named := cs.nodes.path(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.hidden != "":
+		return c.hidden, nil
+	case c.fresh, c.stale:
+		return "", syscall.ESTALE
+	case !named:
+		return "", syscall.ESTALE
+	}
+	return below(cs.tree.root, path), nil
+}
+
+// release gives up one user's share. The last one closes the content, unless
+// bytes wait for their upload. It returns whether that is so and nobody who
+// may still write will see to it.
+func (cs *contents) release(ctx context.Context, n *node, c *content, writing bool) (pending bool) {
+	defer cs.nodes.unpin(n)
+	n.opening.Lock()
+	c.mu.Lock()
+	c.users--
+	if writing {
+		c.writers--
+	}
+	last, hidden := c.users == 0, c.hidden
+	pending = c.writers == 0 && c.refused == nil
+	c.mu.Unlock()
+	pending = pending && c.local() && cs.nodes.wanted(n)
+	if last && !pending {
+		cs.nodes.mu.Lock()
+		if n.content == c {
+			n.content = nil
+		}
+		cs.nodes.mu.Unlock()
+	}
+	n.opening.Unlock()
+	if !last || pending {
+		return pending
+	}
+	c.close()
+	if hidden != "" {
+		cs.tree.unhide(ctx, hidden)
+	}
+	return false
+}
+
+// discard gives up the local changes of c: the file is what the server has.
+func (cs *contents) discard(n *node, c *content) {
+	c.mu.Lock()
+	c.dropped, c.past = true, true
+	c.mu.Unlock()
+	cs.nodes.mu.Lock()
+	if n.content == c {
+		n.content = nil
+	}
+	path, named := n.path()
+	cs.nodes.mu.Unlock()
+	if named {
+		cs.files.Forget(path)
+		dir, _ := split(below(cs.tree.root, path))
+		cs.tree.dirs.Drop(dir)
+	}
+}

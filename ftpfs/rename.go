@@ -1,0 +1,112 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"bazil.org/fuse"
+
+	"ftpfs/ftpclient"
+)
+
+// rename is rename(2): over whatever is there.
+func (s *server) rename(dir *node, r *fuse.RenameRequest) {
+	s.move(r, dir, r.OldName, uint64(r.NewDir), r.NewName, false, r.Respond)
+}
+
+// rename2 is renameat2(2) with flags.
+func (s *server) rename2(dir *node, r *fuse.UnrecognizedRequest) {
+	newDir, flags, oldName, newName, ok := parseRename2(r)
+	switch {
+	case !ok:
+		r.RespondError(syscall.ENOSYS)
+	case flags&^renameNoReplace != 0:
+		r.RespondError(syscall.EINVAL)
+	default:
+		// An answer without a body is the same for every request.
+		answer := &fuse.RenameRequest{Header: r.Header}
+		s.move(r, dir, oldName, newDir, newName, flags == renameNoReplace, answer.Respond)
+	}
+}
+
+func (s *server) move(r fuse.Request, dir *node, oldName string, newID uint64, newName string, keep bool, answer func()) {
+	newDir := s.fs.nodes.get(newID)
+	if newDir == nil {
+		r.RespondError(syscall.ESTALE)
+		return
+	}
+	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
+		r.RespondError(errno(err))
+		return
+	}
+	s.change(r, func(ctx context.Context) (func(), error) {
+		err := s.fs.rename(ctx, dir, oldName, newDir, newName, keep)
+		s.fs.doubt(err, dir, oldName)
+		s.fs.doubt(err, newDir, newName)
+		return answer, err
+	}, func() {
+		s.fs.notifier.entry(dir, oldName)
+		s.fs.notifier.entry(newDir, newName)
+	})
+}
+
+func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node, newName string, keep bool) error {
+	fromDir, named := f.nodes.path(dir)
+	toDir, newNamed := f.nodes.path(newDir)
+	if !named || !newNamed {
+		return syscall.ENOENT
+	}
+	fromRel, toRel := fromDir+"/"+oldName, toDir+"/"+newName
+	fromDir, toDir = below(f.tree.root, fromDir), below(f.tree.root, toDir)
+	from, to := join(fromDir, oldName), join(toDir, newName)
+	if from == to {
+		return nil
+	}
+	if keep {
+		if _, local := f.localChild(newDir, newName); local {
+			return syscall.EEXIST
+		}
+		target, err := f.tree.fresh(ctx, toDir, newName)
+		if err != nil {
+			return err
+		}
+		if target.Exists {
+			return syscall.EEXIST
+		}
+	}
+	source := f.nodes.known(dir, oldName)
+	c, replaced, done, err := f.holdBoth(ctx, source, f.nodes.known(newDir, newName))
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c != nil && c.local() {
+		// What is renamed is what was written, not what the server has.
+		if err := f.uploads.commitLocked(ctx, source, c); err != nil {
+			return err
+		}
+	}
+	defer c.quiet()()
+	defer replaced.quiet()()
+	moved, err := f.tree.lookup(ctx, fromDir, oldName, 0)
+	if err != nil {
+		return err
+	}
+	if !moved.Exists {
+		return syscall.ENOENT
+	}
+	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
+		return err
+	}
+	if replaced != nil {
+		replaced.lose()
+	}
+	f.nodes.move(dir, oldName, newDir, newName)
+	if moved.Entry.Type == ftpclient.TypeDir {
+		f.files.RenameTree(fromRel, toRel)
+	} else {
+		f.files.Rename(fromRel, toRel)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// later keeps a content whose upload failed, and tries again until it
+// succeeds, the file is deleted, or the mount ends.
+func (u *uploads) later(n *node, c *content) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.waiting[c] != nil {
+		return
+	}
+	u.waiting[c] = n
+	u.nodes.pin(n)
+	u.wg.Go(func() {
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+			select {
+			case <-time.After(wait):
+			case <-u.base.Done():
+				return
+			}
+			if u.settled(n, c, u.retry(u.base, n, c)) {
+				return
+			}
+		}
+	})
+}
+
+// retry publishes a content whose upload had failed. When the server has got
+// another version since, that one stays, and ours goes beside it.
+func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	path, named := u.nodes.path(n)
+	if !named || !c.local() {
+		return u.commitLocked(ctx, n, c)
+	}
+	path = below(u.tree.root, path)
+	newer, err := u.superseded(ctx, c, path)
+	if err != nil {
+		return err
+	}
+	if !newer {
+		return u.commitLocked(ctx, n, c)
+	}
+	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
+	e, err := u.publish(ctx, c, beside)
+	if err != nil {
+		return err
+	}
+	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside)
+	_, e.Name = split(beside)
+	u.tree.put(beside, e)
+	u.discard(n, c)
+	return errKeptBeside
+}
+
+// errKeptBeside: the bytes are on the server, under another name.
+var errKeptBeside = errors.New("kept beside a newer version")
+
+// superseded tells whether the server has a version at path that c does not
+// know of.
+func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool, error) {
+	now, err := u.tree.find(ctx, path)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errno(err) == syscall.ENOENT:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return c.fresh || !agree(now, c.base), nil
+}
+
+// settled takes c from the waiting list when it is published or pointless.
+func (u *uploads) settled(n *node, c *content, err error) bool {
+	if !errors.Is(err, errKeptBeside) && c.local() && u.nodes.wanted(n) {
+		return false
+	}
+	u.mu.Lock()
+	waiting := u.waiting[c] != nil
+	delete(u.waiting, c)
+	u.mu.Unlock()
+	if !waiting {
+		return true
+	}
+	n.opening.Lock()
+	c.mu.Lock()
+	unused := c.users == 0
+	c.mu.Unlock()
+	if unused {
+		u.nodes.mu.Lock()
+		if n.content == c {
+			n.content = nil
+		}
+		u.nodes.mu.Unlock()
+	}
+	n.opening.Unlock()
+	if unused {
+		c.close()
+	}
+	u.nodes.unpin(n)
+	return true
+}
+
+// giveUp ends what waits, when no more tries will be made.
+func (u *uploads) giveUp() {
+	u.wg.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.waiting {
+		c.close()
+	}
+	clear(u.waiting)
+}
+
+// count is the number of files that wait for another try.
+func (u *uploads) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.waiting)
+}
+
+// drain tries once more to publish what waits, and returns the first error.
+func (u *uploads) drain(ctx context.Context) error {
+	u.mu.Lock()
+	waiting := make(map[*content]*node, len(u.waiting))
+	for c, n := range u.waiting {
+		waiting[c] = n
+	}
+	u.mu.Unlock()
+	var first error
+	for c, n := range waiting {
+		err := u.retry(ctx, n, c)
+		if !u.settled(n, c, err) && first == nil {
+			path, _ := u.nodes.path(n)
+			first = fmt.Errorf("%s could not be uploaded: %w", path, err)
+		}
+	}
+	return first
+}
