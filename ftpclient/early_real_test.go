@@ -43,7 +43,7 @@ func (c *lateCommands) Write(p []byte) (int, error) {
 		if before != nil {
 			<-before
 		}
-		time.Sleep(3 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		c.Conn.Write(text)
 	})
 	return len(p), nil
@@ -88,7 +88,7 @@ func TestRealEarlyData(t *testing.T) {
 					t.Fatal(err)
 				}
 				early := 0
-				for i := range 60 {
+				for i := range 40 {
 					for _, size := range earlySizes {
 						if size == 5<<20 && i%10 > 0 {
 							continue
@@ -110,7 +110,7 @@ func TestRealEarlyData(t *testing.T) {
 						}
 					}
 				}
-				if bears := name != "pyftpdlib"; bears != (early > 300) {
+				if bears := name != "pyftpdlib"; bears != (early > 200) {
 					t.Errorf("%d uploads began without the server's answer", early)
 				}
 			})
