@@ -66,10 +66,16 @@ func (s *server) next() error {
 	req, err := s.conn.ReadRequest()
 	switch {
 	case err == nil:
-		if s.fs.opts.TraceFUSE {
-			s.log.Debug("fuse", "request", req)
+		err := s.guard(func() error {
+			if s.fs.opts.TraceFUSE {
+				s.log.Debug("fuse", "request", req)
+			}
+			s.dispatch(req)
+			return nil
+		})
+		if err != nil {
+			s.fail(req, err)
 		}
-		s.dispatch(req)
 	case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EAGAIN):
 		// The request went away while it was read.
 	default:
@@ -119,7 +125,7 @@ func (s *server) ask(req fuse.Request, f func(ctx context.Context) error) {
 	c := s.begin(id, patience)
 	s.wg.Go(func() {
 		defer s.finish(id, c)
-		if err := s.guard(req, func() error { return f(c.ctx) }); err != nil {
+		if err := s.guard(func() error { return f(c.ctx) }); err != nil {
 			s.fail(req, err)
 		}
 	})
@@ -151,7 +157,7 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 	done := make(chan result, 1)
 	s.wg.Go(func() {
 		var r result
-		r.err = s.guard(req, func() (err error) {
+		r.err = s.guard(func() (err error) {
 			r.answer, err = f(context.WithValue(s.base, callerKey{}, c.ctx))
 			return err
 		})
@@ -165,13 +171,13 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 				s.fail(req, r.err)
 				return
 			}
-			if err := s.guard(req, func() error { r.answer(); return nil }); err != nil {
+			if err := s.guard(func() error { r.answer(); return nil }); err != nil {
 				s.fail(req, err)
 			}
 		case <-c.ctx.Done():
 			req.RespondError(syscall.EINTR)
 			if r := <-done; r.err == nil && late != nil {
-				late()
+				s.guard(func() error { late(); return nil })
 			}
 		}
 	})
@@ -181,7 +187,7 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 // disk. f answers the request itself unless it returns an error.
 func (s *server) here(req fuse.Request, f func() error) {
 	s.readers.visit(func() {
-		if err := s.guard(req, f); err != nil {
+		if err := s.guard(f); err != nil {
 			s.fail(req, err)
 		}
 	})
@@ -189,7 +195,7 @@ func (s *server) here(req fuse.Request, f func() error) {
 
 // guard turns a panic of f into an error, so that one bad request does not
 // end the mount.
-func (s *server) guard(req fuse.Request, f func() error) (err error) {
+func (s *server) guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("internal error", "panic", p, "stack", string(debug.Stack()))
