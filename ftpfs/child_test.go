@@ -2,6 +2,7 @@ package ftpfs_test
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -47,13 +48,15 @@ type child struct {
 }
 
 // start runs a script in the mount and returns at once. Its last command is
-// best given by exec, so that signals reach it.
-func start(t *testing.T, m *fusetest.Mount, script string) *child {
+// best given by exec, so that signals reach it. It has the files from
+// descriptor 3 onward.
+func start(t *testing.T, m *fusetest.Mount, script string, files ...*os.File) *child {
 	t.Helper()
 	c := &child{t: t, done: make(chan struct{})}
 	c.cmd = exec.Command("bash", "-e", "-u", "-c", "cd \"$0\"\n"+script, m.Dir)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Env = append(c.cmd.Environ(), "LC_ALL=C.UTF-8")
+	c.cmd.ExtraFiles = files
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"ftpfs/cache"
 	"ftpfs/ftpclient"
 )
 
@@ -28,11 +29,21 @@ func (c *content) again() bool {
 	return begun
 }
 
-// confirmed is told that the server has the version base now.
-func (c *content) confirmed() {
+// compare tells whether what the server was found to have is the version that
+// c builds upon, or was before an own change that the question crossed.
+func (c *content) compare(found cache.Found[ftpclient.Entry]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen = time.Now()
+	now := found.Entry
+	switch {
+	case found.Exists && (now.Size < 0 || agree(now, c.base)):
+		c.seen = time.Now()
+	case c.alters > 0, found.Exists && agree(now, c.prior):
+	default:
+		c.stale = true
+		return false
+	}
+	return true
 }
 
 // confirm makes sure that the server, at path, still has the version that c
@@ -40,22 +51,25 @@ func (c *content) confirmed() {
 // confirmation is older than a few moments.
 func (cs *contents) confirm(ctx context.Context, c *content, path string) error {
 	c.mu.Lock()
-	base, hidden := c.base, c.hidden != ""
+	hidden, stale := c.hidden != "", c.stale
 	recent := time.Since(c.seen) < freshEnough
 	c.mu.Unlock()
-	if hidden || recent {
-		return nil // hidden: the name is ours
+	switch {
+	case hidden:
+		return nil // the name is ours
+	case stale:
+		return syscall.ESTALE
+	case recent:
+		return nil
 	}
 	dir, name := split(path)
 	found, err := cs.tree.fresh(ctx, dir, name)
 	if err != nil {
 		return err
 	}
-	if !found.Exists || found.Entry.Size >= 0 && !agree(found.Entry, base) {
-		c.lose()
+	if !c.compare(found) {
 		cs.tree.dirs.Drop(dir)
 		return syscall.ESTALE
 	}
-	c.confirmed()
 	return nil
 }

@@ -30,10 +30,11 @@ type content struct {
 	fresh   bool            // the server has no such file yet
 	whole   bool            // nothing of base is wanted: the file was emptied since
 	seen    time.Time       // when the server last confirmed base
-	begun   bool            // bytes of base have been asked for
+	begun   bool            // bytes of base have been asked for, now or before it was opened
 	stale   bool            // the server has another version: what is absent here is lost
 	past    bool            // another content has taken over the file
 	changes int             // local changes under way
+	alters  int             // own changes of the server's version under way
 	hidden  string          // the server's name of a file that was unlinked while open
 	mtime   time.Time       // of the last local write, or as set since
 	mode    fs.FileMode     // as set since, when modeSet
@@ -101,20 +102,31 @@ func (c *content) notice(e ftpclient.Entry) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !sameVersion(c.base, e) && !sameVersion(c.prior, e) {
+	if c.alters == 0 && !sameVersion(c.base, e) && !sameVersion(c.prior, e) {
 		c.stale = true
 	}
 }
 
 // serves tells whether c is what somebody should get who opens the file
-// while a listing shows e.
+// while a listing shows e. If it is not, another content takes over the file:
+// who has this one open gets ESTALE from then on.
 func (c *content) serves(e ftpclient.Entry) bool {
-	if c.local() {
-		return true
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.changes > 0 || !c.stale && sameVersion(c.base, e)
+	_, dirty := c.file.Dirty()
+	if dirty && !c.dropped || c.changes > 0 || !c.stale && sameVersion(c.base, e) {
+		return true
+	}
+	c.past, c.stale = true, true
+	return false
+}
+
+// isPast tells whether another content has taken over the file. Bytes of this
+// one must not come among that one's, in the kernel's pages.
+func (c *content) isPast() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.past
 }
 
 // begin announces a local change of the bytes. It is refused when the server
@@ -141,14 +153,6 @@ func (c *content) end(changed bool) {
 	if changed {
 		c.mtime = time.Now().UTC().Truncate(time.Second)
 	}
-}
-
-// passed is told that another content has taken over the file, since the
-// server has another version. Who has this one open gets ESTALE.
-func (c *content) passed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.past, c.stale = true, true
 }
 
 // write stores p at off. It never blocks for the network.
@@ -276,11 +280,29 @@ func (c *content) hide(path string) bool {
 	return c.users > 0
 }
 
-// lose is told that the server does not have this version any more.
+// lose is told that the server does not have this version any more: what is
+// absent here will not come.
 func (c *content) lose() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.stale = true
+	c.mu.Unlock()
+	c.streams.stop()
+}
+
+// alter announces an own change of the version on the server. Until done,
+// what the server shows may be either version.
+func (c *content) alter() (done func()) {
+	if c == nil {
+		return func() {}
+	}
+	c.mu.Lock()
+	c.alters++
+	c.mu.Unlock()
+	return func() {
+		c.mu.Lock()
+		c.alters--
+		c.mu.Unlock()
+	}
 }
 
 // rebase is told that the version on the server got other attributes while

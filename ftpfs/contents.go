@@ -21,7 +21,7 @@ type contents struct {
 }
 
 // open returns the content of n for one more user, whose bytes are those of e
-// where the server has them. It blocks for the local disk only.
+// where the server has them; e.Size is known. It blocks for the local disk only.
 func (cs *contents) open(n *node, e ftpclient.Entry, writing bool) (*content, error) {
 	return cs.share(n, writing, func(c *content) bool { return c.serves(e) },
 		func(path string) (*content, error) {
@@ -29,13 +29,16 @@ func (cs *contents) open(n *node, e ftpclient.Entry, writing bool) (*content, er
 			if err != nil {
 				return nil, err
 			}
-			return cs.make(n, file, e, false), nil
+			c := cs.make(n, file, e, false)
+			start, end := file.Missing(0, e.Size)
+			c.begun = end-start < e.Size
+			return c, nil
 		})
 }
 
 // create returns an empty content for n, which the server does not have.
 func (cs *contents) create(n *node, mode fs.FileMode) (*content, error) {
-	return cs.share(n, true, func(*content) bool { return false },
+	return cs.share(n, true, func(c *content) bool { return c.serves(ftpclient.Entry{Size: -1}) },
 		func(path string) (*content, error) {
 			file, err := cs.files.Create(path)
 			if err != nil {
@@ -60,6 +63,7 @@ func unusual(mode fs.FileMode) bool {
 	return true
 }
 
+// share counts one more user of n's content if that fits, else of a fresh one.
 func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh func(path string) (*content, error)) (*content, error) {
 	n.opening.Lock()
 	defer n.opening.Unlock()
@@ -67,9 +71,7 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 	c := n.content
 	path, ok := n.path()
 	cs.nodes.mu.Unlock()
-	var past *content
 	if c == nil || !fits(c) {
-		past = c
 		if !ok {
 			return nil, syscall.ENOENT
 		}
@@ -77,9 +79,6 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 		if c, err = fresh(path); err != nil {
 			return nil, err
 		}
-	}
-	if past != nil {
-		past.passed()
 	}
 	c.mu.Lock()
 	c.users++
@@ -94,6 +93,7 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 	return c, nil
 }
 
+// make gives file streams that bring the bytes of base.
 func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
 	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
 	open := func(ctx context.Context, off, size int64) (io.ReadCloser, error) {

@@ -21,19 +21,20 @@ func (s *server) create(dir *node, r *fuse.CreateRequest) {
 	}
 	var h *handle
 	s.change(r, func(ctx context.Context) (func(), error) {
-		n, c, e, err := s.fs.create(ctx, dir, name, flags, mode)
-		if err != nil {
+		var e ftpclient.Entry
+		var kernel fuse.OpenResponseFlags
+		var err error
+		if h, e, kernel, err = s.fs.create(ctx, dir, name, flags, mode); err != nil {
 			return nil, err
 		}
-		h = &handle{node: n, content: c, writing: !flags.IsReadOnly()}
-		entered := s.fs.entered(n, e, s.fs.opts.DirTTL)
-		if c.isFresh() {
+		entered := s.fs.entered(h.node, e, s.fs.opts.DirTTL)
+		if h.content.isFresh() {
 			entered.EntryValid = 0 // the server may still refuse it
 		}
 		return func() {
 			r.Respond(&fuse.CreateResponse{
 				LookupResponse: *entered,
-				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h)},
+				OpenResponse:   fuse.OpenResponse{Handle: s.fs.handles.add(h), Flags: kernel},
 			})
 		}, nil
 	}, func() { s.fs.uncreate(s.base, h) })
@@ -49,27 +50,22 @@ func (f *FS) uncreate(ctx context.Context, h *handle) {
 	f.nodes.forget(h.node.id, 1)
 }
 
-func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.OpenFlags, mode fs.FileMode) (*node, *content, ftpclient.Entry, error) {
-	fail := func(err error) (*node, *content, ftpclient.Entry, error) {
-		return nil, nil, ftpclient.Entry{}, err
+// create opens the file name in dir, a new one if the server has none. The
+// kernel looks it up by that, once.
+func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.OpenFlags, mode fs.FileMode) (h *handle, e ftpclient.Entry, kernel fuse.OpenResponseFlags, err error) {
+	fail := func(err error) (*handle, ftpclient.Entry, fuse.OpenResponseFlags, error) {
+		return nil, ftpclient.Entry{}, 0, err
 	}
-	path, named := f.nodes.path(dir)
+	rel, named := f.nodes.path(dir)
 	if !named {
 		return fail(syscall.ENOENT)
 	}
-	// Whether the name is free matters to O_EXCL and to those who append:
-	// an old listing will not do.
-	find := func(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
-		return f.tree.lookup(ctx, dir, name, 0)
-	}
-	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
-		find = f.tree.fresh
-	}
-	found, err := find(ctx, below(f.tree.root, path), name)
+	path := join(below(f.tree.root, rel), name)
+	found, err := f.lookFor(ctx, dir, path, name, flags)
 	if err != nil {
 		return fail(err)
 	}
-	writing := !flags.IsReadOnly()
+	var n *node
 	if found.Exists {
 		switch {
 		case flags&fuse.OpenExclusive != 0:
@@ -77,29 +73,41 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 		case found.Entry.Type == ftpclient.TypeDir:
 			return fail(syscall.EISDIR)
 		}
-		n, e := f.enter(dir, found.Entry)
-		c, err := f.contents.open(n, e, writing)
+		n, _ = f.enter(dir, found.Entry)
+		h, e, kernel, err = f.open(ctx, n, flags)
 		if err == nil && flags&fuse.OpenTruncate != 0 {
-			err = c.truncate(0)
+			if err = h.content.truncate(0); err != nil {
+				f.closeHandle(ctx, h)
+			}
 		}
-		if err != nil {
-			f.nodes.forget(n.id, 1)
+	} else {
+		if err := f.client.CheckName(path); err != nil {
 			return fail(err)
 		}
-		return n, c, c.overlay(e), nil
+		e = ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
+		if unusual(mode) {
+			e.Mode, e.HasMode = mode.Perm(), true
+		}
+		n, e = f.enter(dir, e)
+		h = &handle{node: n, writing: true} // the file itself is what was written
+		h.content, err = f.contents.create(n, mode)
 	}
-	if err := f.client.CheckName(join(below(f.tree.root, path), name)); err != nil {
-		return fail(err)
-	}
-	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
-	if unusual(mode) {
-		e.Mode, e.HasMode = mode.Perm(), true
-	}
-	n, e := f.enter(dir, e)
-	c, err := f.contents.create(n, mode)
 	if err != nil {
 		f.nodes.forget(n.id, 1)
 		return fail(err)
 	}
-	return n, c, c.overlay(e), nil
+	return h, h.content.overlay(e), kernel, nil
+}
+
+// lookFor tells what the name of a file to be created stands for now. An old
+// listing will not do for O_EXCL, nor for those who append.
+func (f *FS) lookFor(ctx context.Context, dir *node, path, name string, flags fuse.OpenFlags) (cache.Found[ftpclient.Entry], error) {
+	if e, local := f.localChild(dir, name); local {
+		return cache.Found[ftpclient.Entry]{Entry: e, Exists: true}, nil
+	}
+	parent, _ := split(path)
+	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
+		return f.tree.fresh(ctx, parent, name)
+	}
+	return f.tree.lookup(ctx, parent, name, 0)
 }

@@ -94,50 +94,60 @@ func (s *server) getattr(n *node, r *fuse.GetattrRequest) {
 func (s *server) open(n *node, r *fuse.OpenRequest) {
 	flags := r.Flags
 	s.ask(r, func(ctx context.Context) error {
-		e, _, err := s.fs.stat(ctx, n)
+		h, _, kernel, err := s.fs.open(ctx, n, flags)
 		if err != nil {
 			return err
 		}
-		if e.Type == ftpclient.TypeLink {
-			return syscall.ELOOP
-		}
-		measured := e.Size < 0 // then the kernel must not go by the size it knows
-		if measured {
-			if e, err = s.fs.measure(ctx, n, e); err != nil {
-				return err
-			}
-		}
-		if e, err = s.fs.sharpen(ctx, n, e); err != nil {
-			return err
-		}
-		writing := !flags.IsReadOnly()
-		if c := s.fs.nodes.contentOf(n); flags&fuse.OpenAppend != 0 && (c == nil || !c.local()) {
-			if e, err = s.fs.refresh(ctx, n, e); err != nil {
-				return err
-			}
-		}
-		c, err := s.fs.contents.open(n, e, writing)
-		if err != nil {
-			return err
-		}
-		h := &handle{node: n, content: c, writing: writing}
-		resp := &fuse.OpenResponse{Handle: s.fs.handles.add(h)}
-		if s.fs.nodes.keeps(n, e, c.local()) {
-			// The kernel's pages are of this version.
-			resp.Flags |= fuse.OpenKeepCache
-		}
-		if measured {
-			resp.Flags |= fuse.OpenDirectIO
-		}
-		r.Respond(resp)
+		r.Respond(&fuse.OpenResponse{Handle: s.fs.handles.add(h), Flags: kernel})
 		return nil
 	})
+}
+
+// open opens what the server has as n, or what is here of it. kernel says what
+// the kernel may do with its pages.
+func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle, e ftpclient.Entry, kernel fuse.OpenResponseFlags, err error) {
+	fail := func(err error) (*handle, ftpclient.Entry, fuse.OpenResponseFlags, error) {
+		return nil, ftpclient.Entry{}, 0, err
+	}
+	if e, _, err = f.stat(ctx, n); err != nil {
+		return fail(err)
+	}
+	if e.Type == ftpclient.TypeLink {
+		return fail(syscall.ELOOP)
+	}
+	if e.Size < 0 {
+		if e, err = f.measure(ctx, n, e); err != nil {
+			return fail(err)
+		}
+		kernel |= fuse.OpenDirectIO // not by the size that it knows
+	}
+	if e, err = f.sharpen(ctx, n, e); err != nil {
+		return fail(err)
+	}
+	if c := f.nodes.contentOf(n); flags&fuse.OpenAppend != 0 && (c == nil || !c.local()) {
+		if e, err = f.refresh(ctx, n, e); err != nil {
+			return fail(err)
+		}
+	}
+	writing := !flags.IsReadOnly()
+	c, err := f.contents.open(n, e, writing)
+	if err != nil {
+		return fail(err)
+	}
+	if f.nodes.keeps(n, e, c.local()) {
+		kernel |= fuse.OpenKeepCache // they are of this version
+	}
+	return &handle{node: n, content: c, writing: writing}, e, kernel, nil
 }
 
 func (s *server) read(r *fuse.ReadRequest) {
 	h := s.fs.handles.get(r.Handle)
 	if h == nil || h.content == nil {
 		r.RespondError(syscall.EBADF)
+		return
+	}
+	if h.content.isPast() {
+		r.RespondError(syscall.ESTALE)
 		return
 	}
 	if !h.content.streams.present(r.Offset, int64(r.Size)) {

@@ -1,13 +1,16 @@
 package ftpfs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"ftpfs/ftpfs"
+	"ftpfs/internal/fusetest"
 
 	"github.com/spf13/afero"
 )
@@ -134,6 +137,69 @@ os.close(f)
 	}
 }
 
+// What was written to a file is not lost with its directory.
+func TestDirectoryOfAnUnpublishedFileVanishes(t *testing.T) {
+	for _, instead := range []string{"", "a file"} {
+		t.Run(instead, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountEmbedded(t, ftpfs.Options{DirTTL: 10 * time.Millisecond}, nil)
+			python(t, m, `
+os.mkdir("dir")
+f = os.open("dir/file", os.O_CREAT | os.O_RDWR)
+os.write(f, b"content")
+others()
+time.sleep(0.02)
+try:
+    os.stat("dir")
+except FileNotFoundError:
+    pass
+fails(errno.ESTALE, os.fsync, f)
+assert os.pread(f, 10, 0) == b"content"
+fails(errno.ESTALE, os.close, f)
+`, func() {
+				if err := server.Fs().RemoveAll("/dir"); err != nil {
+					t.Error(err)
+				}
+				if instead != "" {
+					if err := afero.WriteFile(server.Fs(), "/dir", []byte(instead), 0o644); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			kept(t, m)
+		})
+	}
+}
+
+// kept fails unless the mount has something to the end that it cannot upload.
+func kept(t *testing.T, m *fusetest.Mount) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), endsIn)
+	defer cancel()
+	if err := m.FS.Unmount(ctx); !errors.Is(err, syscall.ESTALE) {
+		t.Errorf("unmounting with an upload that cannot succeed: %v", err)
+	}
+}
+
+// What is here stays here when the file is unlinked, however much is read
+// besides.
+func TestUnlinkedFileIsNotEvicted(t *testing.T) {
+	t.Parallel()
+	_, m := mountEmbedded(t, ftpfs.Options{CacheBytes: 4 << 20}, map[string]string{"/other": string(random(16 << 20))})
+	python(t, m, `
+f = os.open("file", os.O_CREAT | os.O_RDWR)
+want = bytes(range(256)) * 8192
+os.write(f, want)
+os.fsync(f)
+os.unlink("file")
+with open("other", "rb") as o:
+    while o.read(1 << 20):
+        pass
+os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
+assert os.pread(f, 1 << 20, 0) + os.pread(f, 1 << 20, 1 << 20) == want
+`)
+}
+
 func TestAppendingToAFileThatGrew(t *testing.T) {
 	t.Parallel()
 	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/log": "one\n", "/shrunk": "one two three\n"})
@@ -158,7 +224,8 @@ func TestWriting(t *testing.T) {
 	t.Parallel()
 	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "0123456789", "/mapped": strings.Repeat("m", 10000), "/grown": "abc", "/appended": strings.Repeat("a", 5000)})
 	python(t, m, `
-# O_TRUNC, then nothing but a close
+# O_CREAT or O_TRUNC, then nothing but a close
+os.close(os.open("made", os.O_RDONLY | os.O_CREAT))
 os.close(os.open("grown", os.O_WRONLY | os.O_TRUNC))
 assert slurp("grown") == b""
 
@@ -241,6 +308,9 @@ assert slurp("appended") == want, len(slurp("appended"))
 	})
 	if got := served(t, server, "/sparse"); len(got) != 3000003 || strings.Count(got, "\x00") != 3000003-8 {
 		t.Errorf("the server has %d bytes", len(got))
+	}
+	if got := served(t, server, "/made"); got != "" {
+		t.Errorf("the server has %q", got)
 	}
 	if got := served(t, server, "/file"); got != "z\x00\x00" {
 		t.Errorf("the server has %q", got)

@@ -130,44 +130,64 @@ func TestOriginalComesBackWhenReplacingFails(t *testing.T) {
 
 // The connection is lost while the original has stepped aside.
 func TestOriginalIsNotLostWithTheConnection(t *testing.T) {
-	for _, done := range []bool{false, true} {
-		for nth := range 2 {
-			t.Run(fmt.Sprintf("rename %d/done=%v", nth+1, done), func(t *testing.T) {
-				t.Parallel()
-				server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/from": "moved", "/to": "original"})
-				hold := server.HoldReply("RNTO", 0)
-				server.Refuse("RNTO", "553 Rename failed.", 1)
-				c := start(t, m, "exec mv from to")
-				reached(t, hold)
-				lose := func() {
-					if done {
-						server.DropReply("RNTO", 0, 1)
-					} else {
-						server.DropCommand("RNTO", 1)
-					}
-				}
-				if nth == 0 {
-					lose()
-				} else {
-					second := server.HoldReply("RNTO", 0)
-					defer second.Release()
-					hold.Release()
-					reached(t, second)
-					lose()
-					second.Release()
-				}
-				hold.Release()
-				out, err := c.wait(endsIn)
-				m.Unmount()
-				m = fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{})
-				if err == nil {
-					m.Run("test $(cat to) = moved; test ! -e from")
-				} else {
-					out += m.Run("test $(cat to) = original; test $(cat from) = moved")
-				}
-				t.Logf("%v: %s", err, out)
-			})
+	for _, upload := range []bool{false, true} {
+		for _, done := range []bool{false, true} {
+			for nth := range 2 {
+				t.Run(fmt.Sprintf("upload=%v/rename %d/done=%v", upload, nth+1, done), func(t *testing.T) {
+					t.Parallel()
+					loseConnection(t, upload, nth, done)
+				})
+			}
 		}
+	}
+}
+
+// loseConnection replaces a file on a server that does not rename over it, and
+// drops the connection at one of the renames, before it or after.
+func loseConnection(t *testing.T, upload bool, nth int, done bool) {
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/from": "moved", "/to": "original"})
+	hold := server.HoldReply("RNTO", 0)
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	script := "exec mv from to"
+	if upload {
+		script = "exec cp from to"
+	}
+	c := start(t, m, script)
+	reached(t, hold)
+	lose := func() {
+		if done {
+			server.DropReply("RNTO", 0, 1)
+		} else {
+			server.DropCommand("RNTO", 1)
+		}
+	}
+	if nth == 0 {
+		lose()
+	} else {
+		second := server.HoldReply("RNTO", 0)
+		defer second.Release()
+		hold.Release()
+		reached(t, second)
+		lose()
+		second.Release()
+	}
+	hold.Release()
+	out, err := c.wait(endsIn)
+	infos, _ := afero.ReadDir(server.Fs(), "/")
+	visible := fmt.Sprint(err)
+	for _, info := range infos {
+		visible += " " + info.Name()
+	}
+	t.Logf("%s: %s", visible, out)
+	m.Unmount() // what failed to be uploaded is tried again
+	m = fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{})
+	switch {
+	case upload:
+		m.Run("test $(cat to) = moved; test $(cat from) = moved")
+	case err == nil:
+		m.Run("test $(cat to) = moved; test ! -e from")
+	default:
+		m.Run("test $(cat to) = original; test $(cat from) = moved")
 	}
 }
 

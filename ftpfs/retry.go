@@ -51,6 +51,7 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	if !newer {
 		return u.commitLocked(ctx, n, c)
 	}
+	c.lose() // nothing of the newer version belongs to it
 	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
 	e, err := u.publish(ctx, c, beside)
 	if err != nil {
@@ -116,11 +117,12 @@ func (u *uploads) settled(n *node, c *content, err error) bool {
 func (u *uploads) giveUp() {
 	u.wg.Wait()
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	for c := range u.waiting {
+	waiting := u.waiting
+	u.waiting = make(map[*content]*node)
+	u.mu.Unlock()
+	for c := range waiting {
 		c.close()
 	}
-	clear(u.waiting)
 }
 
 // count is the number of files that wait for another try.

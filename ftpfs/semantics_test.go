@@ -18,10 +18,14 @@ import (
 
 // python runs a program in the mount, with what most of them want imported.
 // Errors that a program expects are asserted by fails(errno, function, args).
-func python(t *testing.T, m *fusetest.Mount, program string) {
+// Each time it calls others() the next of others runs.
+func python(t *testing.T, m *fusetest.Mount, program string, others ...func()) {
 	t.Helper()
 	const prelude = `
 import ctypes, errno, mmap, os, stat, sys, time
+def others():
+    os.write(3, b".")
+    assert os.read(4, 1)
 def fails(number, f, *args, **kwargs):
     try:
         f(*args, **kwargs)
@@ -40,9 +44,33 @@ def spit(name, data):
 	if err := os.WriteFile(script, []byte(prelude+program), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := m.Try("exec /usr/bin/python3 " + script); err != nil {
+	called, theirs := pipe(t)
+	mine, answer := pipe(t)
+	c := start(t, m, "exec /usr/bin/python3 "+script, theirs, mine)
+	theirs.Close()
+	for _, other := range others {
+		if _, err := called.Read(make([]byte, 1)); err != nil {
+			break // the program has ended
+		}
+		other()
+		answer.Write([]byte("."))
+	}
+	if out, err := c.wait(time.Minute); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
 }
 
 // served returns what the embedded server has under a name.
@@ -230,6 +258,19 @@ func TestTemporariesAreNeverListed(t *testing.T) {
 	})
 }
 
+// What a mount left behind when it died can be seen and removed.
+func TestOldTemporariesAreListed(t *testing.T) {
+	t.Parallel()
+	const old, young = ".ftpfs-abcdefghijklmnop.part", ".ftpfs-ponmlkjihgfedcba.part"
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/dir/" + old: "old", "/dir/" + young: "young"})
+	when := time.Now().Add(-11 * time.Minute)
+	if err := server.Fs().Chtimes("/dir/"+old, when, when); err != nil {
+		t.Fatal(err)
+	}
+	m.Run("test \"$(ls -A dir)\" = " + old + "; test $(cat dir/" + old + ") = old; rm dir/" + old)
+	wantNames(t, server, "/dir", young)
+}
+
 // What is read is known by its name below the mounted directory, wherever that
 // is: after a rename, other bytes of the same size and time have the name.
 func TestRenamedFilesOfOneVersion(t *testing.T) {
@@ -237,7 +278,7 @@ func TestRenamedFilesOfOneVersion(t *testing.T) {
 	for _, root := range []string{"/", "/deep/dir"} {
 		server := ftptest.Start(t, ftptest.Options{})
 		when := time.Unix(1_000_000_000, 0)
-		for name, data := range map[string]string{"a": "content of a", "b": "content of b"} {
+		for name, data := range map[string]string{"a": "content of a", "b": "content of b", "c": "content of c", "d": "content of d"} {
 			path := filepath.Join(root, name)
 			if err := afero.WriteFile(server.Fs(), path, []byte(data), 0o644); err != nil {
 				t.Fatal(err)
@@ -248,6 +289,10 @@ func TestRenamedFilesOfOneVersion(t *testing.T) {
 		}
 		m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{Root: root})
 		m.Run(`test "$(cat a b)" = "content of acontent of b"; mv a b; test "$(cat b)" = "content of a"`)
-		m.Run(`cp -p b c; rm b; mv c b; test "$(cat b)" = "content of a"`)
+		m.Run(`cp -p b e; rm b; mv e b; test "$(cat b)" = "content of a"`)
+		m.Run(`cat c d > /dev/null; mv c d; printf X | dd of=d bs=1 conv=notrunc status=none`)
+		if got := served(t, server, filepath.Join(root, "d")); got != "Xontent of c" {
+			t.Errorf("below %s the server has %q", root, got)
+		}
 	}
 }

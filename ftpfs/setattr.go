@@ -115,18 +115,25 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	if err != nil {
 		return err
 	}
-	h := &handle{node: n, content: c}
-	defer f.closeHandle(ctx, h)
-	untouched := !c.local()
-	if size != c.file.Size() || size == 0 {
-		if err := c.truncate(size); err != nil {
-			return err
+	defer f.closeHandle(ctx, &handle{node: n, content: c})
+	cut := func() error {
+		if size == c.file.Size() && size > 0 {
+			return nil
 		}
+		return c.truncate(size)
 	}
 	if c.writing() {
-		return nil
+		return cut()
 	}
-	if err = f.uploads.commit(ctx, n, c); err != nil && untouched {
+	if err := c.lock(waiting(ctx)); err != nil {
+		return err
+	}
+	defer c.unlock()
+	untouched := !c.local()
+	if err := cut(); err != nil {
+		return err
+	}
+	if err = f.uploads.commitLocked(ctx, n, c); err != nil && untouched {
 		f.contents.discard(n, c) // who was told of the failure does not expect it later
 	}
 	return err
@@ -200,6 +207,7 @@ func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
 		return nil
 	}
 	when = when.UTC().Truncate(time.Second) // what the commands can say
+	defer f.nodes.contentOf(n).alter()()
 	if n != f.nodes.root {
 		err = f.client.SetModTime(ctx, path, when)
 	}

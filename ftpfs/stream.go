@@ -72,13 +72,19 @@ func newStreams(base context.Context, file *cache.File, size int64, open func(co
 func (ss *streams) Close() {
 	ss.mu.Lock()
 	ss.closed = true
-	for _, s := range ss.running {
-		s.stopped = true
-		s.broadcast()
-	}
 	ss.mu.Unlock()
+	ss.stop()
 	ss.cancel()
 	ss.wg.Wait()
+}
+
+// stop ends all streams; who waits for them needs new ones.
+func (ss *streams) stop() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.running {
+		s.stop()
+	}
 }
 
 // hold ends all streams, waits for them and keeps new ones from starting, for
@@ -90,9 +96,7 @@ func (ss *streams) hold() (resume func(size int64)) {
 	ss.held = held
 	for len(ss.running) > 0 {
 		s := ss.running[0]
-		s.stopped = true
-		s.broadcast()
-		s.cancel()
+		s.stop()
 		changed := s.changed
 		ss.mu.Unlock()
 		<-changed
@@ -240,6 +244,13 @@ func (s *stream) extend(end int64) {
 	s.broadcast()
 }
 
+// stop tells s to end, and those who wait for it.
+func (s *stream) stop() {
+	s.stopped = true
+	s.cancel()
+	s.broadcast()
+}
+
 func (s *stream) broadcast() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -274,9 +285,7 @@ func (ss *streams) steer(start, end int64) *stream {
 				least = s
 			}
 		}
-		least.stopped = true
-		least.cancel()
-		least.broadcast()
+		least.stop()
 	}
 	s := &stream{start: start, pos: start, window: seekWindow, used: time.Now(), changed: make(chan struct{})}
 	if start == 0 {

@@ -64,11 +64,11 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 		case !named && !u.nodes.wanted(n):
 			return nil // an unlinked file has no name to be published under
 		case !named:
-			err = fmt.Errorf("the directory is not there any more: %w", syscall.ESTALE)
+			err = errNoDirectory
 		default:
 			path = below(u.tree.root, path)
 			var e ftpclient.Entry
-			if e, err = u.publish(ctx, c, path); err == nil {
+			if e, err = u.update(ctx, c, path); err == nil {
 				u.published(n, c, path, e, gen)
 				return nil
 			}
@@ -94,22 +94,34 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 // errCut: the file was cut while it was sent.
 var errCut = errors.New("the file became shorter during its upload")
 
+// errNoDirectory: what was written below it has no place on the server.
+var errNoDirectory = fmt.Errorf("the directory is not there any more: %w", syscall.ESTALE)
+
 // final tells whether a refusal will be the same at the next try.
 func final(err error) bool {
 	switch errno(err) {
-	case syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.EISDIR, syscall.ENOTDIR, syscall.EINVAL, syscall.ENAMETOOLONG, syscall.ENOTSUP:
+	case syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ESTALE, syscall.EISDIR, syscall.ENOTDIR, syscall.EINVAL, syscall.ENAMETOOLONG, syscall.ENOTSUP:
 		return true
 	}
 	return false
 }
 
-// publish brings the bytes of c to path and returns what the server has then.
-func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
+// update publishes c at path in the place of the version that it builds upon.
+func (u *uploads) update(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
 	if c.builds() {
-		if err := u.confirm(ctx, c, path); err != nil {
-			return ftpclient.Entry{}, fmt.Errorf("%s was changed on the server: %w", path, err)
+		err := u.confirm(ctx, c, path)
+		if errors.Is(err, syscall.ESTALE) {
+			err = fmt.Errorf("%s was changed on the server: %w", path, err)
+		}
+		if err != nil {
+			return ftpclient.Entry{}, err
 		}
 	}
+	return u.publish(ctx, c, path)
+}
+
+// publish brings the bytes of c to path and returns what the server has then.
+func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
 	defer c.file.Keep()() // what is fetched stays until it was sent
 	for off := int64(0); off < c.file.Size(); off += fetchStep {
 		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
@@ -122,7 +134,10 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		if uncertain(err) {
 			u.sweep(temp)
 		}
-		return ftpclient.Entry{}, u.tree.explainFile(ctx, temp, err)
+		if err = u.tree.explainFile(ctx, temp, err); errno(err) == syscall.ENOENT {
+			err = fmt.Errorf("%w: %v", errNoDirectory, err)
+		}
+		return ftpclient.Entry{}, err
 	}
 	defer w.Abort() // does nothing after a Commit that went through
 	source := &uploadReader{ctx: ctx, c: c, size: c.file.Size()}
@@ -137,6 +152,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		commit.Mode, commit.HasMode = c.mode, true
 	}
 	c.mu.Unlock()
+	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
 	var lost *ftpclient.LostError
 	switch {
