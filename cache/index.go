@@ -73,7 +73,7 @@ func (s *Files) Create(path string) (*File, error) {
 // add makes a new File and puts it into the index.
 func (s *Files) add(path string) *File {
 	s.ids++
-	f := &File{files: s, name: strconv.FormatUint(s.ids, 36), path: path, blocks: make(map[int64]*block)}
+	f := &File{files: s, name: "f" + strconv.FormatUint(s.ids, 36), path: path, blocks: make(map[int64]*block)}
 	s.live[f] = struct{}{}
 	s.index[path] = f
 	return f

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
+	"regexp"
 	"syscall"
+	"time"
 )
 
 // A private directory is one process's own subdirectory of the cache
@@ -22,8 +23,17 @@ type private struct {
 }
 
 const (
-	privatePrefix = "files-"
+	privatePrefix = "ftpfs-contents-"
 	lockName      = "lock"
+	gateWait      = 10 * time.Second // for another process that makes its subdirectory or removes stale ones
+)
+
+// privateName is what private directories are called; localName is what Files
+// calls the files in them. Nothing else is ever removed: the cache directory
+// may hold what is dear to its user.
+var (
+	privateName = regexp.MustCompile(`^` + privatePrefix + `[A-Z2-7]{26}$`)
+	localName   = regexp.MustCompile(`^f[0-9a-z]{1,13}$`)
 )
 
 // openPrivate makes a private directory in dir, which is created if need be,
@@ -52,7 +62,7 @@ func openPrivate(dir string) (_ *private, err error) {
 		return nil, err
 	}
 	defer gate.Close()
-	if err := flock(gate, syscall.LOCK_EX); err != nil {
+	if err := await(gate); err != nil {
 		return nil, err
 	}
 	if err := sweep(parent); err != nil {
@@ -96,7 +106,7 @@ func (p *private) create() (err error) {
 func (p *private) remove() error {
 	var err error
 	if p.name != "" {
-		err = p.parent.RemoveAll(p.name)
+		err = empty(p.parent, p.name)
 	}
 	if p.lock != nil {
 		p.lock.Close()
@@ -121,7 +131,7 @@ func sweep(parent *os.Root) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), privatePrefix) {
+		if e.IsDir() && privateName.MatchString(e.Name()) {
 			sweepOne(parent, e.Name())
 		}
 	}
@@ -131,7 +141,9 @@ func sweep(parent *os.Root) error {
 func sweepOne(parent *os.Root, name string) {
 	lock, err := parent.OpenFile(name+"/"+lockName, os.O_RDWR, 0)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // its removal was cut short
+	case errors.Is(err, fs.ErrNotExist):
+		parent.Remove(name) // its removal was cut short: then it is empty
+		return
 	case err != nil:
 		return
 	default:
@@ -140,7 +152,44 @@ func sweepOne(parent *os.Root, name string) {
 			return // in use
 		}
 	}
-	parent.RemoveAll(name)
+	empty(parent, name)
+}
+
+// empty removes a private directory: our files, then the lock, then itself.
+func empty(parent *os.Root, name string) error {
+	d, err := parent.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, local := range names {
+		if localName.MatchString(local) {
+			if err := parent.Remove(name + "/" + local); err != nil {
+				return err
+			}
+		}
+	}
+	if err := parent.Remove(name + "/" + lockName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return parent.Remove(name)
+}
+
+// await locks the gate, for which others hold it for moments only.
+func await(gate *os.File) error {
+	for deadline := time.Now().Add(gateWait); ; time.Sleep(20 * time.Millisecond) {
+		err := flock(gate, syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("cache directory is kept locked by another process: %w", err)
+		}
+	}
 }
 
 func openLock(dir *os.Root, name string) (*os.File, error) {

@@ -45,9 +45,18 @@ func TestSubdirectoriesOfDeadProcessesAreRemoved(t *testing.T) {
 		t.Fatalf("%v", theirs)
 	}
 	foreign := filepath.Join(dir, "precious")
-	halfRemoved := filepath.Join(dir, privatePrefix+"halfremoved")
-	for _, d := range []string{foreign, halfRemoved} {
+	halfRemoved := filepath.Join(dir, privatePrefix+strings.Repeat("A", 26))
+	alike := filepath.Join(dir, privatePrefix+"of my own")
+	likeliest := filepath.Join(dir, privatePrefix+strings.Repeat("B", 26))
+	for _, d := range []string{foreign, halfRemoved, alike, likeliest} {
 		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whatever a directory is called, what we have not made in it stays.
+	documents := []string{filepath.Join(alike, "doc"), filepath.Join(likeliest, "doc")}
+	for _, name := range append(documents, filepath.Join(likeliest, lockName)) {
+		if err := os.WriteFile(name, []byte("dear"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,6 +79,12 @@ func TestSubdirectoriesOfDeadProcessesAreRemoved(t *testing.T) {
 	}
 	if _, err := os.Stat(theirs[0]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the process was killed: %v", err)
+	}
+	for _, name := range documents {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+		os.RemoveAll(filepath.Dir(name))
 	}
 	if n := len(subdirectories(t, dir)); n != 2 {
 		t.Errorf("%d subdirectories of two users", n)
