@@ -13,6 +13,7 @@ import (
 // several goroutines at once.
 type Client struct {
 	cfg      Config
+	secrets  secrets // of cfg
 	server   serverInfo
 	modes    modeMemory
 	login    loginGate
@@ -35,7 +36,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	cl := &Client{cfg: cfg}
+	cl := &Client{cfg: cfg, secrets: cfg.secrets()}
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
 	return cl, nil

@@ -153,7 +153,7 @@ func (w *Writer) noteTime(f setTimeForm, r reply) bool {
 		s.learnTime(f)
 		return true
 	}
-	w.client.cfg.Logger.Debug("time not set", "path", w.path, "reply", r.text())
+	w.client.cfg.Logger.Debug("time not set", "path", w.path, "reply", r.shown())
 	if r.code >= 500 {
 		s.unlearnTime(f, r)
 	}
@@ -163,7 +163,7 @@ func (w *Writer) noteTime(f setTimeForm, r reply) bool {
 func (w *Writer) noteChmod(r reply) bool {
 	var err error
 	if !r.ok() {
-		w.client.cfg.Logger.Debug("permissions not set", "path", w.path, "reply", r.text())
+		w.client.cfg.Logger.Debug("permissions not set", "path", w.path, "reply", r.shown())
 		err = refusal("SITE CHMOD", w.path, r)
 	}
 	w.client.learnChmod(err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -111,7 +112,7 @@ func (c *conn) exchange(cmds ...command) ([]reply, error) {
 			return replies, err
 		}
 		if r.preliminary() {
-			return replies, c.fail(fmt.Errorf("%w: %d %s", errSurprise, r.code, r.text()))
+			return replies, c.fail(fmt.Errorf("%w: %d %s", errSurprise, r.code, r.shown()))
 		}
 		unanswered -= sizes[len(replies)]
 		replies = append(replies, r)
@@ -153,6 +154,12 @@ func (c *conn) write(burst []byte) *connError {
 	return nil
 }
 
+// errHungUp is the end of the control connection where a reply was to come.
+type errHungUp struct{}
+
+func (errHungUp) Error() string { return "the server has closed the connection" }
+func (errHungUp) Unwrap() error { return io.EOF }
+
 // receive reads one reply. 421 means that the server closes the connection without
 // having done what it answers.
 func (c *conn) receive() (reply, *connError) {
@@ -165,9 +172,13 @@ func (c *conn) receiveWithin(d time.Duration) (reply, *connError) {
 	}
 	c.setDeadline(c.nc, time.Now().Add(d))
 	r, err := readReply(c.br, c.traceReceived)
+	if errors.Is(err, io.EOF) {
+		err = errHungUp{}
+	}
 	if err != nil {
 		return reply{}, c.fail(err)
 	}
+	r.secrets = c.client.secrets
 	c.spoke = time.Now()
 	if r.code == 421 {
 		ce := c.fail(refusal("", "", r))
@@ -275,4 +286,9 @@ func (c *conn) trace(sent bool, line string) {
 	}
 }
 
-func (c *conn) traceReceived(line string) { c.trace(false, line) }
+// traceReceived returns the line as it may be shown.
+func (c *conn) traceReceived(line string) string {
+	line = c.client.secrets.hide(line)
+	c.trace(false, line)
+	return line
+}

@@ -40,7 +40,7 @@ func (t transfer) refusal(replies []reply) error {
 }
 
 func refusal(verb, path string, r reply) *Error {
-	return &Error{Command: verb, Path: path, Code: r.code, Text: r.text()}
+	return &Error{Command: verb, Path: path, Code: r.code, Text: r.shown()}
 }
 
 // open starts a transfer and returns its data connection once the server has given a
@@ -245,7 +245,7 @@ func (c *conn) accepted(m Mode, nc net.Conn, t transfer, replies []reply) (net.C
 }
 
 func (c *conn) surprised(r reply) error {
-	return c.fail(fmt.Errorf("%w: %d %s", errSurprise, r.code, r.text()))
+	return c.fail(fmt.Errorf("%w: %d %s", errSurprise, r.code, r.shown()))
 }
 
 // check refuses to start anything on a connection on which something unasked has

@@ -1,7 +1,6 @@
 package ftpclient
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -54,11 +53,20 @@ func (a *attempt) err() error {
 	if n := len(a.failed); n == 1 {
 		return a.failed[0]
 	}
-	all := make([]error, len(a.failed))
-	for i, f := range a.failed {
+	return &noModeError{a}
+}
+
+// noModeError says in one line why each of several modes failed.
+type noModeError struct{ *attempt }
+
+func (e *noModeError) Error() string { return "no data connection: " + e.reasons() }
+
+func (e *noModeError) Unwrap() []error {
+	all := make([]error, len(e.failed))
+	for i, f := range e.failed {
 		all[i] = f
 	}
-	return errors.Join(all...)
+	return all
 }
 
 // modeMemory is the mode of data connections that has worked last.

@@ -51,7 +51,10 @@ func (g *loginGate) setStepwise() {
 }
 
 // errChoked: the server went away or talked nonsense before it had seen the password.
-var errChoked = errors.New("server does not bear a login in one write")
+// Perhaps it does not bear a login in one write.
+type errChoked struct{ error }
+
+func (e errChoked) Unwrap() error { return e.error }
 
 // connect opens a control connection and logs in. It blocks for at most the timeout
 // for each step.
@@ -61,7 +64,7 @@ func (cl *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	stepwise := cl.login.bySteps()
 	c, err := cl.connectOnce(ctx, stepwise)
-	if errors.Is(err, errChoked) && !stepwise {
+	if _, choked := errors.AsType[errChoked](err); choked && !stepwise {
 		if c, err = cl.connectOnce(ctx, true); err == nil {
 			cl.login.setStepwise()
 		}
@@ -109,12 +112,12 @@ func (d *dialogue) next(within time.Duration) (reply, error) {
 	d.cmds = d.cmds[1:]
 	if d.stepwise {
 		if err := d.c.send(k); err != nil {
-			return reply{}, err
+			return reply{}, failed(k.verb, "", err)
 		}
 	}
 	r, err := d.c.receiveWithin(within)
 	if err != nil {
-		return reply{}, err
+		return reply{}, failed(k.verb, "", err)
 	}
 	return r, nil
 }
@@ -167,16 +170,21 @@ func (c *conn) logIn(stepwise bool) error {
 	return nil
 }
 
+// maxDelays bounds the replies "ready in a while" before the greeting.
+const maxDelays = 100
+
+// greeting waits for the server to be ready, for no longer than the timeout in all.
 func (c *conn) greeting() (string, error) {
-	for {
-		r, err := c.receive()
+	deadline := time.Now().Add(c.client.cfg.Timeout)
+	for range maxDelays {
+		r, err := c.receiveWithin(time.Until(deadline))
 		switch {
 		case err != nil:
 			if e, ok := errors.AsType[*Error](err.err); ok {
 				e.Command = "connect"
 				return "", e
 			}
-			return "", choked(err)
+			return "", choked(failed("greeting", "", err))
 		case r.code == 120: // ready in a while
 		case r.code == 220:
 			return r.text(), nil
@@ -186,13 +194,14 @@ func (c *conn) greeting() (string, error) {
 			return "", choked(c.surprised(r))
 		}
 	}
+	return "", c.fail(fmt.Errorf("greeting: the server is never ready (%d delays)", maxDelays))
 }
 
 func choked(err error) error {
 	if isTimeout(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errChoked, err)
+	return errChoked{err}
 }
 
 // userTimeout bounds the wait for the reply to USER in a login in one write, since a
@@ -206,12 +215,12 @@ func (d *dialogue) authenticate(cfg *Config) error {
 		if _, told := errors.AsType[*Error](err); told {
 			return err
 		}
-		return fmt.Errorf("%w: %w", errChoked, err)
+		return errChoked{err}
 	}
 	switch {
 	case r.code == 331 || r.code == 332 || r.ok():
 	case r.code == 500 || r.code == 501 || r.code == 503 || !r.refused():
-		return fmt.Errorf("%w: %w", errChoked, refusal("USER", "", r))
+		return errChoked{refusal("USER", "", r)}
 	default:
 		return refusal("USER", "", r)
 	}
@@ -259,7 +268,7 @@ func (c *conn) introduce(d *dialogue, banner string) error {
 	}
 	if facts := f.selectFacts(); facts != "" {
 		if _, err := c.exchange(command{"OPTS", "MLST " + facts}); err != nil {
-			return err
+			return failed("OPTS", "", err)
 		}
 	}
 	c.client.server.introduce(banner, f, root)

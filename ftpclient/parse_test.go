@@ -71,11 +71,11 @@ func TestParsePWD(t *testing.T) {
 		`"/a`:                               "",
 		``:                                  "",
 	} {
-		if got, ok := parsePWD(reply{257, []string{text}}); ok != (want != "") || ok && got != want {
+		if got, ok := parsePWD(reply{code: 257, lines: []string{text}}); ok != (want != "") || ok && got != want {
 			t.Errorf("%s: %q %v, want %q", text, got, ok, want)
 		}
 	}
-	if _, ok := parsePWD(reply{250, []string{`"/"`}}); ok {
+	if _, ok := parsePWD(reply{code: 250, lines: []string{`"/"`}}); ok {
 		t.Error("250 taken for 257")
 	}
 }
@@ -83,14 +83,14 @@ func TestParsePWD(t *testing.T) {
 func FuzzParsePWD(f *testing.F) {
 	f.Add(`"/a""b" is current`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, ok := parsePWD(reply{257, []string{text}}); ok && !strings.HasPrefix(p, "/") {
+		if p, ok := parsePWD(reply{code: 257, lines: []string{text}}); ok && !strings.HasPrefix(p, "/") {
 			t.Errorf("%q", p)
 		}
 	})
 }
 
 func featReply(lines ...string) reply {
-	return reply{211, append(append([]string{"Features:"}, lines...), "End")}
+	return reply{code: 211, lines: append(append([]string{"Features:"}, lines...), "End")}
 }
 
 func TestParseFeatures(t *testing.T) {
@@ -105,7 +105,7 @@ func TestParseFeatures(t *testing.T) {
 	if len(f) != 5 {
 		t.Errorf("%q", f)
 	}
-	if f := parseFeatures(reply{500, []string{"No"}}); len(f) != 0 {
+	if f := parseFeatures(reply{code: 500, lines: []string{"No"}}); len(f) != 0 {
 		t.Errorf("refused: %q", f)
 	}
 }

@@ -48,7 +48,7 @@ func (c *conn) passiveAddr(m Mode, r reply) (string, error) {
 		told, ok = parsePASV(r.text())
 	}
 	if !ok {
-		return "", &dataError{m, fmt.Errorf("%s: no address in %d %.80q", passiveCommand(m).verb, r.code, r.text())}
+		return "", &dataError{m, fmt.Errorf("%s: no address in %d %.80q", passiveCommand(m).verb, r.code, r.shown())}
 	}
 	return net.JoinHostPort(c.passiveHost(told.Addr()), strconv.Itoa(int(told.Port()))), nil
 }

@@ -9,8 +9,9 @@ import (
 
 // reply is one reply of the server (RFC 959 section 4.2).
 type reply struct {
-	code  int
-	lines []string // without line ends; the code and its separator are cut from the first and the last
+	code    int
+	lines   []string // without line ends; the code and its separator are cut from the first and the last
+	secrets secrets  // not to be shown
 }
 
 func (r reply) ok() bool          { return r.code >= 200 && r.code < 300 }
@@ -19,6 +20,9 @@ func (r reply) refused() bool     { return r.code >= 400 }
 
 // text is the whole reply in one line.
 func (r reply) text() string { return strings.TrimSpace(strings.Join(r.lines, " ")) }
+
+// shown is text for errors and logs.
+func (r reply) shown() string { return r.secrets.hide(r.text()) }
 
 const (
 	maxReplyLine  = 16 << 10
@@ -33,20 +37,21 @@ var (
 
 // readReply reads one reply. A reply of several lines begins with "123-" and ends with
 // the first line that begins with "123 "; lines between may hold anything, other codes
-// included. each, if not nil, is called with every line read.
-func readReply(br *bufio.Reader, each func(line string)) (reply, error) {
-	line, err := readReplyLine(br, each)
+// included. each, if not nil, is called with every line read and returns it as it may be
+// shown.
+func readReply(br *bufio.Reader, each func(line string) string) (reply, error) {
+	line, shown, err := readReplyLine(br, each)
 	if err != nil {
 		return reply{}, err
 	}
 	code, sep, rest, ok := splitReplyLine(line)
 	if !ok {
-		return reply{}, fmt.Errorf("%w: %.60q", errBadReply, line)
+		return reply{}, fmt.Errorf("%w: %.60q", errBadReply, shown)
 	}
 	r := reply{code: code, lines: []string{rest}}
 	size := len(line)
 	for sep == '-' {
-		line, err := readReplyLine(br, each)
+		line, _, err := readReplyLine(br, each)
 		if err != nil {
 			return reply{}, err
 		}
@@ -63,19 +68,19 @@ func readReply(br *bufio.Reader, each func(line string)) (reply, error) {
 }
 
 // readReplyLine reads up to LF and cuts it and a CR before it.
-func readReplyLine(br *bufio.Reader, each func(line string)) (string, error) {
+func readReplyLine(br *bufio.Reader, each func(line string) string) (line, shown string, err error) {
 	raw, err := br.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return "", errLongReply
+		return "", "", errLongReply
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	line := strings.TrimSuffix(string(raw[:len(raw)-1]), "\r")
-	if each != nil {
-		each(line)
+	line = strings.TrimSuffix(string(raw[:len(raw)-1]), "\r")
+	if each == nil {
+		return line, line, nil
 	}
-	return line, nil
+	return line, each(line), nil
 }
 
 // splitReplyLine takes a line apart that begins with a code; a code that nothing
