@@ -22,7 +22,7 @@ func testMount(t *testing.T, server *ftptest.Embedded, flags ...string) (dir str
 	t.Setenv("FTPFS_PASSWORD", "secret")
 	dir = t.TempDir()
 	t.Cleanup(func() {
-		if _, ok := thisHost().mounted(dir); ok {
+		if thisHost().mounted(dir).ours() {
 			if err := thisHost().detach(dir); err != nil {
 				t.Error(err)
 			}
@@ -54,9 +54,9 @@ func TestMountAndUnmount(t *testing.T) {
 	}
 	server := ftptest.Start(t, ftptest.Options{Fs: files})
 	dir := testMount(t, server)
-	source, ok := thisHost().mounted(dir)
-	if want := "ftp://user@" + server.Addr() + "/sub"; !ok || source != want {
-		t.Errorf("source %q, want %q", source, want)
+	m := thisHost().mounted(dir)
+	if want := "ftp://user@" + server.Addr() + "/sub"; !m.ours() || m.source != want || m.owner != strconv.Itoa(os.Getuid()) {
+		t.Errorf("%+v, want source %q", m, want)
 	}
 	if got := shell(t, dir, "cat 'a b'; echo to the server > new; ls"); got != "from the servera b\nnew\n" {
 		t.Errorf("%q", got)
@@ -72,7 +72,7 @@ func TestMountAndUnmount(t *testing.T) {
 	if code, stdout, stderr := run(&p, "umount", dir); code != 0 || stdout+stderr != "" {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
-	if _, ok := thisHost().mounted(dir); ok {
+	if thisHost().mounted(dir).ours() {
 		t.Error("still mounted")
 	}
 	waitProcess(t, pid)
@@ -100,7 +100,7 @@ func TestRemountAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitProcess(t, pid)
-	if _, ok := thisHost().mounted(dir); ok {
+	if thisHost().mounted(dir).ours() {
 		t.Error("SIGTERM leaves the mount")
 	}
 }

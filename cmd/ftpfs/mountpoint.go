@@ -73,7 +73,10 @@ func (h host) userAllowOther() bool {
 // checkMountPoint returns the real path of dir if it can be mounted on. A mount whose
 // process has died is detached first.
 func (h host) checkMountPoint(dir string) (string, error) {
-	name, err := absolute(dir)
+	if dir == "" {
+		return "", fail(exitMountPoint, "The mount point is empty: name a directory, or write . for the current one.")
+	}
+	name, err := h.resolve(dir)
 	if err != nil {
 		return "", fail(exitMountPoint, "The mount point %s cannot be found: %w.", dir, err)
 	}
@@ -95,8 +98,15 @@ func (h host) checkMountPoint(dir string) (string, error) {
 	if name, err = filepath.EvalSymlinks(name); err != nil {
 		return "", fail(exitMountPoint, "The mount point %s cannot be used: %w.", dir, err)
 	}
-	if source, ok := h.mounted(name); ok {
-		return "", fail(exitMountPoint, "%s is already mounted on %s: unmount it by ftpfs umount %s, or choose another directory.", source, dir, dir)
+	switch name {
+	case "/", "/proc", "/sys", "/dev":
+		return "", fail(exitMountPoint, "The system needs what is in %s: choose another directory, as in mkdir ~/mnt.", name)
+	}
+	switch m := h.mounted(name); {
+	case m.ours():
+		return "", fail(exitMountPoint, "%s is already mounted on %s: unmount it by ftpfs umount %s, or choose another directory.", m.source, dir, dir)
+	case m.fuse():
+		return "", fail(exitMountPoint, "%s is already mounted on %s: choose another directory.", m.source, dir)
 	}
 	if h.uid != 0 && h.access(name, unix.W_OK) != nil {
 		return "", fail(exitMountPoint, "You may not mount on %s, since you may not write there: choose a directory of your own.", dir)
@@ -117,25 +127,59 @@ func absolute(dir string) (string, error) {
 	return filepath.Join(parent, filepath.Base(name)), nil
 }
 
-// mounted tells whether a FUSE file system is mounted on name, and its source.
-func (h host) mounted(name string) (source string, ok bool) {
+// resolve is absolute, and follows the last element as well when it is a symbolic link.
+// What is mounted is never asked, since it may be dead.
+func (h host) resolve(dir string) (string, error) {
+	const links = 40 // as many as the kernel follows
+	name, err := absolute(dir)
+	for i := 0; err == nil && i < links && h.mounted(name) == (mountEntry{}); i++ {
+		next, linkErr := os.Readlink(name)
+		if linkErr != nil {
+			break
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(name), next)
+		}
+		name, err = absolute(next)
+	}
+	return name, err
+}
+
+// mountEntry is a line of the mount table.
+type mountEntry struct {
+	source string
+	kind   string // fuse.ftpfs
+	device string // major:minor, unlike that of any other mount
+	owner  string // user_id of a FUSE mount, in digits
+}
+
+func (m mountEntry) ours() bool { return m.kind == "fuse.ftpfs" }
+func (m mountEntry) fuse() bool { return m.kind == "fuse" || strings.HasPrefix(m.kind, "fuse.") }
+
+// mounted finds the topmost file system that is mounted on name. The zero value says
+// that there is none.
+func (h host) mounted(name string) (top mountEntry) {
 	file, err := os.Open(h.mountInfo)
 	if err != nil {
-		return "", false
+		return top
 	}
 	defer file.Close()
-	for s := bufio.NewScanner(file); s.Scan(); {
+	s := bufio.NewScanner(file)
+	for s.Buffer(nil, 1<<20); s.Scan(); {
 		// 36 35 98:0 /root /mount/point options... - type source options
 		before, after, _ := strings.Cut(s.Text(), " - ")
 		left, right := strings.Fields(before), strings.Fields(after)
 		if len(left) < 5 || len(right) < 2 || unescapeMount(left[4]) != name {
 			continue
 		}
-		if source, ok = unescapeMount(right[1]), strings.HasPrefix(right[0], "fuse"); ok {
-			return source, true
+		top = mountEntry{source: unescapeMount(right[1]), kind: right[0], device: left[2]}
+		for option := range strings.SplitSeq(right[len(right)-1], ",") {
+			if id, ok := strings.CutPrefix(option, "user_id="); ok {
+				top.owner = id
+			}
 		}
 	}
-	return "", false
+	return top
 }
 
 // unescapeMount decodes the \040 of the mount table.

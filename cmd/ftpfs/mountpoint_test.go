@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -85,7 +86,7 @@ func TestCheckMountPoint(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Symlink("good", "link"), os.WriteFile("file", nil, 0o600)); err != nil {
+	if err := errors.Join(os.Symlink("good", "link"), os.Symlink("/dev", "to dev"), os.Symlink("loop", "loop"), os.WriteFile("file", nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	taken := "36 35 0:50 / " + dir + "/with\\040space rw - fuse.ftpfs ftp://host/ rw\n" +
@@ -98,6 +99,11 @@ func TestCheckMountPoint(t *testing.T) {
 		{"good", func(*host) {}, ""},
 		{"link", func(*host) {}, ""},
 		{"good/../good/", func(*host) {}, ""},
+		{"", func(*host) {}, "The mount point is empty: name a directory, or write . for the current one."},
+		{"/", func(*host) {}, "The system needs what is in /: choose another directory, as in mkdir ~/mnt."},
+		{"/proc/", func(*host) {}, "The system needs what is in /proc: choose another directory, as in mkdir ~/mnt."},
+		{"to dev", func(*host) {}, "The system needs what is in /dev: choose another directory, as in mkdir ~/mnt."},
+		{"loop", func(*host) {}, "The mount point loop cannot be used: stat " + dir + "/loop: too many levels of symbolic links."},
 		{"missing", func(*host) {}, "The mount point missing does not exist: create it by mkdir missing."},
 		{"missing/below", func(*host) {}, "The mount point missing/below does not exist: create it by mkdir missing/below."},
 		{"file", func(*host) {}, "The mount point file is not a directory: name one."},
@@ -107,6 +113,9 @@ func TestCheckMountPoint(t *testing.T) {
 			"The mount point good cannot be used: input/output error."},
 		{"with space", func(h *host) { os.WriteFile(h.mountInfo, []byte(taken), 0o600) },
 			"ftp://host/ is already mounted on with space: unmount it by ftpfs umount with space, or choose another directory."},
+		{"with space", func(h *host) {
+			os.WriteFile(h.mountInfo, []byte(strings.ReplaceAll(taken, "fuse.ftpfs ftp://host/", "fuse.sshfs host:")), 0o600)
+		}, "host: is already mounted on with space: choose another directory."},
 		{"good", func(h *host) { os.WriteFile(h.mountInfo, []byte(taken), 0o600) }, ""}, // a disk is no obstacle
 		{"good", func(h *host) { h.stat = func(string) (fs.FileInfo, error) { return nil, unix.ENOTCONN } },
 			"A mount whose process has died is still on good and cannot be removed: detached what is no mount. Try: fusermount3 -uz good"},
@@ -170,5 +179,37 @@ func TestUnmount(t *testing.T) {
 			}
 		}
 		expect(t, tt.title, h.unmount(dir, tt.force, tt.unmount), exitUnmount, tt.want)
+	}
+}
+
+func TestUnmountOnlyWhatIsOurs(t *testing.T) {
+	dir := t.TempDir()
+	fails := func(string) error { t.Error("unmounted"); return nil }
+	ours := "36 35 0:50 / " + dir + " rw - fuse.ftpfs ftp://host/ rw\n"
+	for _, kind := range []string{"fusectl", "fuse.sshfs", "fuse", "ext4"} {
+		h := testHost(t)
+		// On top of a mount of ours, which is out of reach.
+		if err := os.WriteFile(h.mountInfo, []byte(ours+"37 36 0:51 / "+dir+" rw - "+kind+" source rw\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, kind, h.unmount(dir, true, fails), exitUnmount,
+			"What is mounted on "+dir+" is of the type "+kind+" and not of ftpfs: unmount it by umount "+dir+".")
+	}
+	expect(t, "empty", testHost(t).unmount("", true, fails), exitUnmount,
+		"The mount point is empty: name a directory, or write . for the current one.")
+}
+
+// A link to a mount stands for it; the mount itself is not touched.
+func TestUnmountByLink(t *testing.T) {
+	dir := t.TempDir()
+	h := testHost(t)
+	mount := filepath.Join(dir, "mount")
+	if err := errors.Join(os.Symlink("second", filepath.Join(dir, "first")), os.Symlink(mount, filepath.Join(dir, "second")),
+		os.WriteFile(h.mountInfo, []byte("36 35 0:50 / "+mount+" rw - fuse.ftpfs ftp://host/ rw\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	if err := h.unmount(filepath.Join(dir, "first"), false, func(name string) error { got = name; return nil }); err != nil || got != mount {
+		t.Errorf("unmounted %q, %v", got, err)
 	}
 }

@@ -30,12 +30,18 @@ closes its files.`,
 
 // unmount ends the mount on dir by unmount, and with force, if that fails, lazily.
 func (h host) unmount(dir string, force bool, unmount func(string) error) error {
-	name, err := absolute(dir)
+	if dir == "" {
+		return fail(exitUnmount, "The mount point is empty: name a directory, or write . for the current one.")
+	}
+	name, err := h.resolve(dir)
 	if err != nil {
 		return fail(exitUnmount, "%s cannot be found: %w.", dir, err)
 	}
-	if _, ok := h.mounted(name); !ok {
+	switch m := h.mounted(name); {
+	case m == mountEntry{}:
 		return fail(exitUnmount, "Nothing is mounted by ftpfs on %s: mount lists what is mounted.", dir)
+	case !m.ours():
+		return fail(exitUnmount, "What is mounted on %s is of the type %s and not of ftpfs: unmount it by umount %s.", dir, m.kind, dir)
 	}
 	err = unmount(name)
 	if err == nil {
