@@ -57,11 +57,18 @@ type Listing struct {
 const (
 	maxSamples   = 5
 	maxSampleLen = 200
+	maxShared    = 10_000 // owners and groups, which mostly repeat
 )
 
+// collector makes a listing of lines.
+type collector struct {
+	listing Listing
+	owners  map[string]string // one copy of each
+}
+
 // add takes an entry over if its name may be a child's. The strings are copied,
-// so that an entry does not keep the whole listing in memory; owners mostly repeat.
-func (l *Listing) add(e Entry, line string) {
+// so that an entry does not keep its whole line in memory.
+func (l *collector) add(e Entry, line string) {
 	if e.Name == "." || e.Name == ".." {
 		return
 	}
@@ -72,28 +79,34 @@ func (l *Listing) add(e Entry, line string) {
 	e.Name = strings.Clone(e.Name)
 	e.Target = strings.Clone(e.Target)
 	e.Unique = strings.Clone(e.Unique)
-	var last Entry
-	if n := len(l.Entries); n > 0 {
-		last = l.Entries[n-1]
-	}
-	e.Owner = share(e.Owner, last.Owner)
-	e.Group = share(e.Group, last.Group)
-	l.Entries = append(l.Entries, e)
+	e.Owner = l.share(e.Owner)
+	e.Group = l.share(e.Group)
+	l.listing.Entries = append(l.listing.Entries, e)
 }
 
-func (l *Listing) reject(line string) {
-	l.Unparsed++
-	if len(l.UnparsedSample) < maxSamples {
-		l.UnparsedSample = append(l.UnparsedSample, strings.Clone(line[:min(len(line), maxSampleLen)]))
+func (l *collector) reject(line string) {
+	l.listing.Unparsed++
+	if s := &l.listing.UnparsedSample; len(*s) < maxSamples {
+		*s = append(*s, strings.Clone(line[:min(len(line), maxSampleLen)]))
 	}
 }
 
-// share returns s without a reference to the memory s is part of.
-func share(s, last string) string {
-	if s == last {
-		return last
+// share returns s without a reference to the line it is part of.
+func (l *collector) share(s string) string {
+	if s == "" {
+		return ""
 	}
-	return strings.Clone(s)
+	if known, ok := l.owners[s]; ok {
+		return known
+	}
+	s = strings.Clone(s)
+	if l.owners == nil {
+		l.owners = map[string]string{}
+	}
+	if len(l.owners) < maxShared {
+		l.owners[s] = s
+	}
+	return s
 }
 
 // unixMode converts the twelve low bits of a Unix mode.

@@ -1,35 +1,31 @@
 package ftpclient
 
 import (
-	"bytes"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// parseMLSD reads the answer to MLSD (RFC 3659 section 7).
-func parseMLSD(data []byte) Listing {
-	var l Listing
-	for line := range lines(data) {
-		f, err := readFacts(line)
-		switch {
-		case err != nil:
-			l.reject(line)
-		case f.self:
-		default:
-			l.add(f.entry, line)
-		}
+// lineParser takes over one line of a listing.
+type lineParser func(l *collector, line string)
+
+// mlsdLine reads a line of the answer to MLSD (RFC 3659 section 7).
+func mlsdLine(l *collector, line string) {
+	f, err := readFacts(line)
+	switch {
+	case err != nil:
+		l.reject(line)
+	case f.self:
+	default:
+		l.add(f.entry, line)
 	}
-	return l
 }
 
-// parseList reads the answer to LIST. The form is recognised line by line. Times are
-// taken as UTC; a date without a year is the latest such date that is not more than a
+// listLine reads a line of the answer to LIST. The form is recognised line by line. Times
+// are taken as UTC; a date without a year is the latest such date that is not more than a
 // day after now.
-func parseList(data []byte, now time.Time) Listing {
-	var l Listing
-	for line := range lines(data) {
+func listLine(now time.Time) lineParser {
+	return func(l *collector, line string) {
 		e, ok := parseUnix(line, now)
 		if !ok {
 			e, ok = parseDOS(line)
@@ -39,27 +35,6 @@ func parseList(data []byte, now time.Time) Listing {
 			l.add(e, line)
 		case !isTotal(line):
 			l.reject(line)
-		}
-	}
-	return l
-}
-
-// lines splits at CRLF, since a name may hold a bare LF or CR; at LF only where the
-// server ends no line with CRLF. Blank lines are left out.
-func lines(data []byte) iter.Seq[string] {
-	end := "\r\n"
-	if !bytes.Contains(data, []byte(end)) {
-		end = "\n"
-	}
-	text, ended := strings.CutSuffix(string(data), end)
-	if !ended {
-		text = strings.TrimSuffix(text, "\n")
-	}
-	return func(yield func(string) bool) {
-		for line := range strings.SplitSeq(text, end) {
-			if strings.Trim(line, " \r") != "" && !yield(line) {
-				return
-			}
 		}
 	}
 }

@@ -4,18 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
-
-// maxListing bounds the size of a listing in bytes.
-const maxListing = 256 << 20
-
-var errLongListing = fmt.Errorf("listing is longer than %d bytes", maxListing)
 
 // openTransfer starts a transfer on a connection of the pool, which from then on
 // belongs to it. replay: it may be started again although the server may have begun.
@@ -132,20 +125,13 @@ func (cl *Client) introduced(ctx context.Context) error {
 
 // listBy lists once more if the first try is cut off before anything came.
 func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing, error) {
-	data, final, err := cl.listing(ctx, verb, option, dir)
+	l, err := cl.listing(ctx, verb, option, dir)
 	if errors.Is(err, errCut) && ctx.Err() == nil {
-		data, final, err = cl.listing(ctx, verb, option, dir)
+		l, err = cl.listing(ctx, verb, option, dir)
 	}
 	if err != nil {
 		return Listing{}, failed(verb, dir, err)
 	}
-	var l Listing
-	if verb == "MLSD" {
-		l = parseMLSD(data)
-	} else {
-		l = parseList(data, time.Now())
-	}
-	l.Truncated = isTruncated(final)
 	cl.counters.unparsed.Add(int64(l.Unparsed))
 	return l, nil
 }
@@ -154,15 +140,20 @@ func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing
 var errCut = errors.New("cut off")
 
 // listing reads a whole listing and the server's word that it is whole.
-func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte, reply, error) {
+func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listing, error) {
 	c, o, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
 		return c.listTransfer(verb, option, dir)
 	})
 	if err != nil {
-		return nil, reply{}, err
+		return Listing{}, err
+	}
+	parse := lineParser(mlsdLine)
+	if verb != "MLSD" {
+		parse = listLine(time.Now())
 	}
 	unwatch := c.watch(ctx)
-	data, err := c.readAll(o.nc)
+	data := &listingData{c: c, nc: o.nc}
+	l, err := readListing(data, parse, maxEntries)
 	unwatch()
 	end := endEOF
 	if err != nil {
@@ -172,12 +163,12 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte
 	select {
 	case v = <-cl.settle(c, o.nc, end):
 	case <-ctx.Done():
-		return nil, reply{}, context.Cause(ctx)
+		return Listing{}, context.Cause(ctx)
 	}
 	switch {
 	case v.err == nil && v.reply.refused():
 		err = refusal(verb, dir, v.reply)
-		if len(data) == 0 && (v.reply.code == 425 || v.reply.code == 426) {
+		if data.size == 0 && (v.reply.code == 425 || v.reply.code == 426) {
 			err = fmt.Errorf("%w: %w", errCut, err)
 		}
 	case err != nil:
@@ -186,7 +177,8 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) ([]byte
 	case !v.reply.ok():
 		err = c.surprised(v.reply)
 	}
-	return data, v.reply, err
+	l.Truncated = isTruncated(v.reply)
+	return l, err
 }
 
 // listTransfer is MLSD with a path, or CWD and LIST without one: LIST with a path
@@ -216,27 +208,6 @@ func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
 	}
 	t.before = steps
 	return t, nil
-}
-
-// readAll reads a data connection to its end.
-func (c *conn) readAll(nc net.Conn) ([]byte, error) {
-	var data []byte
-	buf := make([]byte, 32<<10)
-	for {
-		c.extend(nc)
-		n, err := nc.Read(buf)
-		c.client.counters.bytesIn.Add(int64(n))
-		if len(data)+n > maxListing {
-			return nil, errLongListing
-		}
-		data = append(data, buf[:n]...)
-		if errors.Is(err, io.EOF) {
-			return data, nil
-		}
-		if err != nil {
-			return data, c.cause(err)
-		}
-	}
 }
 
 // retrieveTransfer is RETR, with REST directly before it, since some servers forget

@@ -1,0 +1,121 @@
+package ftpclient
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+// Bounds of a listing, which is read line by line and never held as a whole.
+const (
+	maxListing     = 256 << 20 // bytes
+	maxListingLine = 64 << 10  // bytes
+	maxEntries     = 2_000_000
+)
+
+var (
+	errLongListing = fmt.Errorf("listing is longer than %d bytes", maxListing)
+	errLongLine    = fmt.Errorf("listing has a line longer than %d bytes", maxListingLine)
+)
+
+// readListing reads a listing of at most so many entries to its end.
+func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
+	var l collector
+	lines := newLineReader(r)
+	for {
+		line, err := lines.next()
+		switch {
+		case err == io.EOF:
+			return l.listing, nil
+		case err != nil:
+			return Listing{}, err
+		}
+		// Blank lines are left out.
+		if strings.Trim(line, " \r") != "" {
+			parse(&l, line)
+		}
+		if len(l.listing.Entries) > most {
+			return Listing{}, fmt.Errorf("listing has more than %d entries", most)
+		}
+	}
+}
+
+// lineReader splits at CRLF, since a name may hold a bare LF or CR; at LF only where no
+// CRLF is in the first 64 KiB.
+type lineReader struct {
+	br   *bufio.Reader
+	end  []byte // nil: nothing has been read
+	line []byte
+}
+
+func newLineReader(r io.Reader) *lineReader {
+	return &lineReader{br: bufio.NewReaderSize(r, maxListingLine)}
+}
+
+// next returns a line without its end. The last line may lack its end or the CR of it.
+func (r *lineReader) next() (string, error) {
+	if r.end == nil {
+		head, _ := r.br.Peek(maxListingLine) // an error comes back when what is there has been read
+		r.end = []byte("\n")
+		if bytes.Contains(head, []byte("\r\n")) {
+			r.end = []byte("\r\n")
+		}
+	}
+	r.line = r.line[:0]
+	for {
+		part, err := r.br.ReadSlice('\n')
+		r.line = append(r.line, part...)
+		if len(r.line) > maxListingLine {
+			return "", errLongLine
+		}
+		switch {
+		case err == nil && bytes.HasSuffix(r.line, r.end):
+			return string(r.line[:len(r.line)-len(r.end)]), nil
+		case err == nil, errors.Is(err, bufio.ErrBufferFull):
+		case err == io.EOF && len(r.line) > 0:
+			return string(bytes.TrimSuffix(r.line, []byte("\n"))), nil
+		default:
+			return "", err
+		}
+	}
+}
+
+// leastProgress is what a listing that is not stalled brings at least in each timeout.
+const leastProgress = 1 << 10
+
+// listingData is the data connection of a listing, whose size and slowness are bounded:
+// it fails when less than leastProgress has come in a whole timeout.
+type listingData struct {
+	c    *conn
+	nc   net.Conn
+	size int64
+	due  int64 // size from which on there is another timeout
+	err  error // of all further reads
+}
+
+func (d *listingData) Read(p []byte) (int, error) {
+	if d.err != nil {
+		return 0, d.err
+	}
+	if d.size >= d.due {
+		d.due = d.size + leastProgress
+		d.c.extend(d.nc)
+	}
+	n, err := d.nc.Read(p)
+	d.size += int64(n)
+	d.c.client.counters.bytesIn.Add(int64(n))
+	switch {
+	case d.size > maxListing:
+		d.err = errLongListing
+		return 0, d.err
+	case err == io.EOF:
+		d.err = err
+	case err != nil:
+		d.err = d.c.cause(err)
+	}
+	return n, d.err
+}

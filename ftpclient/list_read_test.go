@@ -1,0 +1,176 @@
+package ftpclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+// parseMLSD and parseList read a listing at once; what is longer than a line may be is no
+// listing.
+func parseMLSD(data []byte) Listing { return parseLines(data, mlsdLine) }
+
+func parseList(data []byte, now time.Time) Listing { return parseLines(data, listLine(now)) }
+
+func parseLines(data []byte, parse lineParser) Listing {
+	l, err := readListing(bytes.NewReader(data), parse, maxEntries)
+	if err != nil && !errors.Is(err, errLongLine) {
+		panic(err)
+	}
+	return l
+}
+
+func namesOf(l Listing) string {
+	var names []string
+	for _, e := range l.Entries {
+		names = append(names, e.Name)
+	}
+	return fmt.Sprintf("%q", names)
+}
+
+// However the bytes come, the lines are the same.
+func TestListingInPieces(t *testing.T) {
+	for data, want := range map[string]string{
+		"type=file; a\nb\r\ntype=file; c\r\r\ntype=file; d":      `["a\nb" "c\r" "d"]`,
+		"type=file; a\ntype=file; b\n\ntype=file; c\rd":          `["a" "b" "c\rd"]`,
+		"type=file; a\r\ntype=file; b\n":                         `["a" "b"]`,
+		"type=file; a\r\ntype=file; b\r":                         `["a" "b\r"]`,
+		strings.Repeat("type=dir; .\r\n", 9000) + "type=file; z": `["z"]`,
+	} {
+		for _, r := range []io.Reader{strings.NewReader(data), iotest.OneByteReader(strings.NewReader(data)), iotest.DataErrReader(strings.NewReader(data))} {
+			l, err := readListing(r, mlsdLine, 10)
+			if got := namesOf(l); err != nil || got != want {
+				t.Errorf("%.60q: %s, %v, want %s", data, got, err, want)
+			}
+		}
+	}
+}
+
+func TestListingBounds(t *testing.T) {
+	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsdLine, 10)
+	if err != nil || len(l.Entries) != 10 {
+		t.Errorf("10 entries: %d, %v", len(l.Entries), err)
+	}
+	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsdLine, 10); err == nil || err.Error() != "listing has more than 10 entries" {
+		t.Errorf("11 entries: %v", err)
+	}
+	if _, err := readListing(endless("x"), mlsdLine, 10); err != errLongLine {
+		t.Errorf("endless line: %v", err)
+	}
+	cl := testClient(t, Config{Addr: "localhost"})
+	data := &listingData{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}
+	if _, err := readListing(data, mlsdLine, 10); err != errLongListing {
+		t.Errorf("endless listing: %v", err)
+	}
+	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsdLine, 10); err != io.ErrClosedPipe {
+		t.Errorf("broken: %v", err)
+	}
+}
+
+// repeated is a text without end.
+type repeated struct {
+	text string
+	at   int
+}
+
+func endless(text string) io.Reader { return &repeated{text: text} }
+
+func (r *repeated) Read(p []byte) (int, error) {
+	for n := 0; n < len(p); {
+		part := copy(p[n:], r.text[r.at:])
+		n += part
+		r.at = (r.at + part) % len(r.text)
+	}
+	return len(p), nil
+}
+
+type endlessConn struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c endlessConn) Read(p []byte) (int, error)    { return c.r.Read(p) }
+func (c endlessConn) SetDeadline(t time.Time) error { return nil }
+
+// The text of a listing is never in memory as a whole: only the names stay, and owners
+// once.
+func TestListingMemory(t *testing.T) {
+	const n = 100_000
+	line := "modify=20150813175250;perm=adfr;size=951;type=file;UNIX.group=somegroup;UNIX.mode=0644;UNIX.ownername=someowner;" + strings.Repeat("x=y;", 200) + " f\r\n"
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	peak := uint64(0)
+	data := io.LimitReader(endless(line), n*int64(len(line)))
+	entries := 0
+	l, err := readListing(data, func(l *collector, line string) {
+		mlsdLine(l, line)
+		if entries++; entries%(n/4) == 0 {
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			peak = max(peak, after.HeapAlloc)
+		}
+	}, n)
+	if err != nil || len(l.Entries) != n {
+		t.Fatalf("%d entries, %v", len(l.Entries), err)
+	}
+	if used, text := peak-before.HeapAlloc, uint64(n*len(line)); used > text/3 {
+		t.Errorf("%d bytes of memory for %d of text", used, text)
+	}
+}
+
+// A listing that drips is given up; the reason is a timeout.
+func TestDrippingListing(t *testing.T) {
+	s := startScript(t, func(p *peer) {
+		p.login(" MLST type*;size*;")
+		p.epsv()
+		p.expect("MLSD /")
+		data := p.accept()
+		defer data.Close()
+		p.send("150 here it comes")
+		for range 1000 {
+			if _, err := data.Write([]byte("x")); err != nil {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		p.drain()
+	})
+	cl := s.client(Config{Mode: ModeEPSV, Timeout: 300 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if l, err := cl.List(ctx, "/"); !isTimeout(err) || ctx.Err() != nil {
+		t.Errorf("%d entries, %v", len(l.Entries), err)
+	}
+}
+
+// A listing may take longer than the timeout as long as it moves.
+func TestSlowListing(t *testing.T) {
+	const n = 10
+	s := startScript(t, func(p *peer) {
+		p.login(" MLST type*;size*;")
+		p.epsv()
+		p.expect("MLSD /")
+		data := p.accept()
+		p.send("150 here it comes")
+		for i := range n {
+			fmt.Fprintf(data, "type=file; %d%s\r\n", i, strings.Repeat("x", 2*leastProgress))
+			time.Sleep(100 * time.Millisecond)
+		}
+		data.Close()
+		p.send("226 done")
+		p.drain()
+	})
+	cl := s.client(Config{Mode: ModeEPSV, Timeout: 500 * time.Millisecond})
+	if l, err := cl.List(context.Background(), "/"); err != nil || len(l.Entries) != n {
+		t.Errorf("%d entries, %v", len(l.Entries), err)
+	}
+}
