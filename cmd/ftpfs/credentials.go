@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jdx/go-netrc"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -19,12 +20,13 @@ type sources struct {
 	stdin  io.Reader
 	getenv func(string) string
 	prompt func(label string) (string, error) // errNoTerminal if nobody can be asked
+	warn   io.Writer
 }
 
 var errNoTerminal = errors.New("no terminal")
 
-func systemSources() sources {
-	return sources{stdin: os.Stdin, getenv: os.Getenv, prompt: promptTerminal}
+func systemSources(warn io.Writer) sources {
+	return sources{stdin: os.Stdin, getenv: os.Getenv, prompt: promptTerminal, warn: warn}
 }
 
 // credentials finds user and password. The first place that has one wins: the URL,
@@ -51,7 +53,7 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 	case given && user == "":
 		return "", "", fail(exitUsage, "A password is given but no user: name one in the URL, as in ftp://user@host/dir, or with --user.")
 	case f.passwordFile != "":
-		password, err = readPasswordFile(f.passwordFile)
+		password, err = src.readPasswordFile(f.passwordFile)
 		return user, password, err
 	case f.passwordStdin:
 		password, err = firstLine(src.stdin)
@@ -78,12 +80,24 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 	return user, password, nil
 }
 
-func readPasswordFile(name string) (string, error) {
-	file, err := os.Open(name)
+func (src sources) readPasswordFile(name string) (string, error) {
+	// A pipe without a writer would block.
+	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return "", fail(exitUsage, "The password file cannot be read: %w.", err)
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return "", fail(exitUsage, "The password file cannot be read: %w.", err)
+	case !info.Mode().IsRegular():
+		return "", fail(exitUsage, "The password file %s is not a regular file: name one, or use --password-stdin for a pipe.", name)
+	case info.Mode().Perm()&0o022 != 0:
+		return "", fail(exitUsage, "Others may write to the password file %s: run chmod 600 %s.", name, name)
+	case info.Mode().Perm()&0o044 != 0:
+		fmt.Fprintf(src.warn, "ftpfs: Others may read the password file %s: run chmod 600 %s.\n", printable(name), printable(name))
+	}
 	password, err := firstLine(file)
 	if err != nil {
 		return "", fail(exitUsage, "The password file %s cannot be read: %w.", name, err)
@@ -108,7 +122,11 @@ func firstLine(r io.Reader) (string, error) {
 func (src sources) fromNetrc(host, user string) (login, password string, found bool, err error) {
 	name := src.getenv("NETRC")
 	if name == "" {
-		name = filepath.Join(src.getenv("HOME"), ".netrc")
+		home := homeDir(src.getenv)
+		if home == "" {
+			return "", "", false, nil
+		}
+		name = filepath.Join(home, ".netrc")
 	}
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,7 +174,7 @@ func promptTerminal(label string) (string, error) {
 		os.Exit(exitUsage)
 	})
 	defer restore()
-	fmt.Fprint(tty, label)
+	fmt.Fprint(tty, printable(label))
 	password, err := term.ReadPassword(fd)
 	fmt.Fprintln(tty)
 	return string(password), err

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const testNetrc = `# machine host login commented password out
@@ -22,10 +26,14 @@ func TestCredentials(t *testing.T) {
 	netrc := filepath.Join(dir, "netrc")
 	passwords := filepath.Join(dir, "password")
 	empty := filepath.Join(dir, "empty")
+	writable, fifo := filepath.Join(dir, "writable"), filepath.Join(dir, "fifo")
 	for name, text := range map[string]string{netrc: testNetrc, passwords: "from file \r\nsecond line\n", empty: "\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(os.WriteFile(writable, []byte("w\n"), 0o600), os.Chmod(writable, 0o620), unix.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")
 	const prompted = "prompted"
@@ -59,6 +67,12 @@ func TestCredentials(t *testing.T) {
 			fail: "The password file cannot be read: open " + missing + ": no such file or directory."},
 		{title: "empty file", url: "ftp://ann@host/", flags: flags{passwordFile: empty},
 			fail: "The password file " + empty + " cannot be read: its first line is empty."},
+		{title: "pipe for a file", url: "ftp://ann@host/", flags: flags{passwordFile: fifo},
+			fail: "The password file " + fifo + " is not a regular file: name one, or use --password-stdin for a pipe."},
+		{title: "device for a file", url: "ftp://ann@host/", flags: flags{passwordFile: "/dev/zero"},
+			fail: "The password file /dev/zero is not a regular file: name one, or use --password-stdin for a pipe."},
+		{title: "file of others", url: "ftp://ann@host/", flags: flags{passwordFile: writable},
+			fail: "Others may write to the password file " + writable + ": run chmod 600 " + writable + "."},
 		{title: "password without user", url: "ftp://host/", flags: flags{passwordFile: passwords},
 			fail: "A password is given but no user: name one in the URL, as in ftp://user@host/dir, or with --user."},
 		{title: "no terminal", url: "ftp://ann@noterm/", prompt: "Password of ann at noterm: ",
@@ -114,5 +128,41 @@ func TestNetrcNeverPanics(t *testing.T) {
 		if _, _, _, err := src.fromNetrc("host", ""); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestReadablePasswordFileIsWarnedOf(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "password\x1b")
+	var warned bytes.Buffer
+	src := sources{warn: &warned}
+	for mode, want := range map[os.FileMode]string{
+		0o600: "",
+		0o640: "ftpfs: Others may read the password file PLACE: run chmod 600 PLACE.\n",
+		0o604: "ftpfs: Others may read the password file PLACE: run chmod 600 PLACE.\n",
+	} {
+		warned.Reset()
+		if err := errors.Join(os.WriteFile(name, []byte("secret\n"), 0o600), os.Chmod(name, mode)); err != nil {
+			t.Fatal(err)
+		}
+		password, err := src.readPasswordFile(name)
+		if want = strings.ReplaceAll(want, "PLACE", printable(name)); password != "secret" || err != nil || warned.String() != want {
+			t.Errorf("%v: %q, %v, warned %q", mode, password, err, warned.String())
+		}
+	}
+}
+
+func TestHomeDir(t *testing.T) {
+	none := func(string) string { return "" }
+	given := func(string) string { return "/home/ann" }
+	if home := homeDir(given); home != "/home/ann" {
+		t.Error(home)
+	}
+	if home := homeDir(none); !filepath.IsAbs(home) {
+		t.Errorf("the user database says %q", home)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	if dir, want := defaultCacheDir(), filepath.Join(homeDir(none), ".cache/ftpfs"); dir != want {
+		t.Errorf("cache in %s, want %s", dir, want)
 	}
 }

@@ -45,20 +45,30 @@ func explainConnect(err error, j job, f *flags) error {
 
 // explainMount says what to do when the server has let us in and the mount fails.
 func explainMount(err error, j job, root string) error {
+	host := j.Target.hostName()
+	text, inner := err.Error(), errors.Unwrap(err)
 	err = phrase{err}
 	var refused *ftpclient.Error
 	var local *fs.PathError
 	var network *net.OpError // not net.Error, which every errno is
 	var errno syscall.Errno
 	switch {
+	case strings.HasPrefix(text, "mounting on ") && inner != nil:
+		return fail(exitMountPoint, "%s cannot be mounted on: %w.", j.MountPoint, phrase{inner})
+	case strings.HasPrefix(text, "cache directory "): // of another owner, open to others, or locked
+		return fail(exitMountPoint, "The %w. Choose another one by --cache-dir.", err)
 	case errors.As(err, &local):
 		return fail(exitMountPoint, "The cache directory cannot be used: %w. Choose another one by --cache-dir.", err)
+	case errors.As(err, &refused) && refused.Code == 421: // the server closes the connection
+		return fail(exitServer, "%s cannot be used: %w. Try again later.", host, err)
 	case errors.As(err, &network), errors.As(err, &refused) && concernsData(refused):
-		return fail(exitServer, "%s cannot send a listing: %w. If data connections are blocked, try another --mode.", j.Target.hostName(), err)
+		return fail(exitServer, "%s cannot send a listing: %w. If data connections are blocked, try another --mode.", host, err)
 	case errors.As(err, &refused), errors.As(err, &errno):
-		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, j.Target.hostName(), err)
+		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, host, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return fail(exitServer, "%s did not send a listing in time: %w. If data connections are blocked, try another --mode.", host, err)
 	}
-	return fail(exitMountPoint, "%s cannot be mounted on: %w.", j.MountPoint, err)
+	return fail(exitServer, "%s cannot send a listing: %w. Check that it is an FTP server, or try another --mode.", host, err)
 }
 
 // concernsData tells whether a refusal is about the data connection, not the path.
@@ -67,11 +77,12 @@ func concernsData(refused *ftpclient.Error) bool {
 	case "EPSV", "PASV", "EPRT", "PORT":
 		return true
 	}
-	return refused.Code == 425
+	return refused.Code == 425 || refused.Code == 426
 }
 
-// phrase is an error without the full stop that servers write, to be put into a sentence.
+// phrase is an error in one line and without the full stop that servers write, to be put
+// into a sentence.
 type phrase struct{ err error }
 
-func (p phrase) Error() string { return strings.TrimRight(p.err.Error(), ". ") }
+func (p phrase) Error() string { return oneLine(strings.TrimRight(p.err.Error(), ". ")) }
 func (p phrase) Unwrap() error { return p.err }

@@ -65,7 +65,19 @@ func TestExplainMount(t *testing.T) {
 			"host cannot send a listing: MLSD /a: 425 Cannot connect. If data connections are blocked, try another --mode."},
 		{&fs.PathError{Op: "mkdir", Path: "/c", Err: syscall.EACCES}, exitMountPoint,
 			"The cache directory cannot be used: mkdir /c: permission denied. Choose another one by --cache-dir."},
-		{errors.New("fusermount3: no"), exitMountPoint, "/mnt cannot be mounted on: fusermount3: no."},
+		{fmt.Errorf("cache directory /c: others may write to it: %w", fs.ErrPermission), exitMountPoint,
+			"The cache directory /c: others may write to it: permission denied. Choose another one by --cache-dir."},
+		{fmt.Errorf("mounting on /mnt: %w", errors.New("fusermount3: no")), exitMountPoint, "/mnt cannot be mounted on: fusermount3: no."},
+		{errors.New("EPSV: no address in 229 \"x\""), exitServer,
+			"host cannot send a listing: EPSV: no address in 229 \"x\". Check that it is an FTP server, or try another --mode."},
+		{io.ErrUnexpectedEOF, exitServer,
+			"host cannot send a listing: unexpected EOF. Check that it is an FTP server, or try another --mode."},
+		{context.DeadlineExceeded, exitServer,
+			"host did not send a listing in time: context deadline exceeded. If data connections are blocked, try another --mode."},
+		{&ftpclient.Error{Command: "MLSD", Path: "/a", Code: 421, Text: "Bye."}, exitServer, "host cannot be used: MLSD /a: 421 Bye. Try again later."},
+		{&ftpclient.Error{Command: "EPSV", Code: 421, Text: "Bye."}, exitServer, "host cannot be used: EPSV: 421 Bye. Try again later."},
+		{errors.Join(&ftpclient.Error{Command: "EPSV", Code: 500, Text: "No."}, &ftpclient.Error{Command: "PASV", Code: 500, Text: "No."}), exitServer,
+			"host cannot send a listing: EPSV: 500 No.; PASV: 500 No. If data connections are blocked, try another --mode."},
 	}
 	for _, tt := range tests {
 		expect(t, tt.err.Error(), explainMount(tt.err, j, "/a"), tt.code, tt.want)

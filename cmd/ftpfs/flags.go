@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -83,7 +84,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 
 	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
-	s.StringVar(&f.cacheDir, "cache-dir", filepath.Join(xdg.CacheHome, "ftpfs"), "`DIR` where file contents are kept while mounted")
+	s.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "`DIR` where file contents are kept while mounted")
 	s.Var(value(&f.cacheSize, parseSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; files being written come on top")
 
 	s.BoolVar(&f.readOnly, "read-only", false, "refuse every change")
@@ -94,6 +95,28 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
+}
+
+// defaultCacheDir is below $XDG_CACHE_HOME or the home directory; "" if there is none.
+func defaultCacheDir() string {
+	if os.Getenv("HOME") != "" || filepath.IsAbs(os.Getenv("XDG_CACHE_HOME")) {
+		return filepath.Join(xdg.CacheHome, "ftpfs")
+	}
+	if home := homeDir(os.Getenv); home != "" {
+		return filepath.Join(home, ".cache", "ftpfs")
+	}
+	return ""
+}
+
+// homeDir is $HOME, else what the user database says; "" if neither knows.
+func homeDir(getenv func(string) string) string {
+	if home := getenv("HOME"); home != "" {
+		return home
+	}
+	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil {
+		return u.HomeDir
+	}
+	return ""
 }
 
 // aliases are names that mount(8) users expect.
@@ -139,6 +162,8 @@ func (f *flags) check() error {
 	switch {
 	case f.passwordFile != "" && f.passwordStdin:
 		return fail(exitUsage, "Give either --password-file or --password-stdin, not both.")
+	case f.cacheDir == "":
+		return fail(exitUsage, "There is no cache directory: name one by --cache-dir, as in --cache-dir=/var/tmp/ftpfs.")
 	case f.connections < 1:
 		return fail(exitUsage, "--connections has to be 1 or more.")
 	case f.timeout <= 0:

@@ -117,7 +117,7 @@ func (p *program) run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.Execute()
 	if err != nil {
-		fmt.Fprintln(stderr, "ftpfs:", err)
+		fmt.Fprintln(stderr, "ftpfs:", printable(err.Error()))
 	}
 	return exitCode(err)
 }

@@ -54,7 +54,7 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	}
 	// The daemon works in another directory and perhaps with another $HOME.
 	given.Set("cache-dir", f.cacheDir)
-	if j.User, j.Password, err = systemSources().credentials(t, f); err != nil {
+	if j.User, j.Password, err = systemSources(stderr).credentials(t, f); err != nil {
 		return err
 	}
 	j.Target.User, j.Target.Password = j.User, ""
