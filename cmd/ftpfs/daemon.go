@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/gob"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -95,7 +96,8 @@ func (p *program) daemonMain() int {
 		return exitUsage
 	}
 	answers := false
-	err = p.serve(j, slog.New(slog.DiscardHandler), func() error {
+	err = p.serveLogged(j, func(log *slog.Logger) error {
+		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint, "pid", os.Getpid())
 		answers = true
 		err := gob.NewEncoder(readyWriter).Encode(report{})
 		readyWriter.Close()
@@ -105,4 +107,24 @@ func (p *program) daemonMain() int {
 		gob.NewEncoder(readyWriter).Encode(report{exitCode(err), err.Error()})
 	}
 	return exitCode(err)
+}
+
+// serveLogged is serve with the log that the job names; the daemon has no other.
+func (p *program) serveLogged(j job, ready func(*slog.Logger) error) error {
+	f, err := flagsOf(j.Settings)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := openLog(f, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	err = p.serve(j, log, func() error { return ready(log) })
+	if err != nil {
+		log.Error("ended", "error", err)
+	} else {
+		log.Info("unmounted", "on", j.MountPoint)
+	}
+	return err
 }

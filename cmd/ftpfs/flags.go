@@ -24,6 +24,7 @@ import (
 type flags struct {
 	foreground bool
 	debug      bool
+	logFile    string
 	options    []string // of -o
 
 	mode          ftpclient.Mode
@@ -70,6 +71,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	})
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, log to standard error")
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
+	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
 
 	s.Var(value(&f.mode, ftpclient.ParseMode, "MODE", "auto"), "mode", "how data connections are opened: auto, passive, active, epsv, pasv, eprt or port")
 	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")

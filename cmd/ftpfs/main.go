@@ -33,8 +33,8 @@ login is anonymous, unless ~/.netrc knows the host. The password is not seen in 
 in the mount table or in logs.
 
 The command returns when the mount answers; with -f it stays. SIGTERM and SIGINT
-unmount and finish uploads, a second one ends at once. Logs are written with -f or -d,
-to standard error.
+unmount and finish uploads, a second one ends at once. Logs are written with -f or -d
+to standard error, or with --log-file, also in the background, to a file.
 
 Limitations:
   Plain FTP only: the password and all data cross the network unencrypted.

@@ -54,6 +54,12 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	}
 	// The daemon works in another directory and perhaps with another $HOME.
 	given.Set("cache-dir", f.cacheDir)
+	if f.logFile != "" {
+		if f.logFile, err = filepath.Abs(f.logFile); err != nil {
+			return fail(exitUsage, "The log file cannot be found: %w.", err)
+		}
+		given.Set("log-file", f.logFile)
+	}
 	if j.User, j.Password, err = systemSources(stderr).credentials(t, f); err != nil {
 		return err
 	}
@@ -62,11 +68,11 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	if !f.foreground && !f.debug {
 		return spawn(j)
 	}
-	level := slog.LevelInfo
-	if f.debug {
-		level = slog.LevelDebug
+	log, closeLog, err := openLog(f, stderr)
+	if err != nil {
+		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	defer closeLog()
 	return p.serve(j, log, func() error {
 		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint)
 		return nil
