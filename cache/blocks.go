@@ -12,8 +12,8 @@ import (
 // are guarded by the mutex of their Files.
 //
 // The LRU holds exactly the blocks that may be evicted: those with clean data
-// that nobody has pinned, of files that nobody keeps. So the oldest is always the one to go, and what is
-// pinned or dirty costs no search.
+// that nobody has pinned, of files that nobody keeps. So the oldest is always
+// the one to go, and what is pinned or dirty costs no search.
 type block struct {
 	file   *File
 	no     int64

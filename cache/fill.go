@@ -23,11 +23,10 @@ type dirFill[E any] struct {
 // maxAge ago (0: if its TTL has not run out), else what fill finds. Callers
 // share one fill, except that nobody gets one that began more than maxAge
 // before the call; a negative maxAge accepts only what is asked for after the
-// call. When ctx ends
-// the caller leaves with ctx.Err(); the fill is cancelled when its last
-// caller has left. fill runs in a goroutine of its own and must return soon
-// after its context ends; its error goes to all who wait and nothing is
-// stored.
+// call. When ctx ends the caller leaves with ctx.Err(); the fill is cancelled
+// when its last caller has left. fill runs in a goroutine of its own and must
+// return soon after its context ends; its error goes to all who wait and
+// nothing is stored.
 func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
 	now := d.now()
 	d.mu.Lock()

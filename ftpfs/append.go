@@ -2,7 +2,8 @@ package ftpfs
 
 // Appending wants the end of the file as the server has it now: what is
 // uploaded is the whole file, and would undo what others have appended since
-// the listing. The kernel, too, appends at the end that it remembers.
+// the listing; opening (refresh) sees to that. The kernel, too, appends at the
+// end that it remembers.
 
 // append stores p at the end. kernel is where the kernel believes that to be:
 // when it is wrong its pages are, too.

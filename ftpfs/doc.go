@@ -23,10 +23,13 @@
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
 // the new one. A failed upload keeps its data and is tried again until it
-// succeeds or the file system is unmounted.
+// succeeds or the file system is unmounted. If somebody else has stored another
+// version by then, that one stays, and ours goes beside it as
+// NAME.conflict-TIME.
 //
-// An unlinked file that is still open stays readable. A reader of a file that
-// somebody else replaced gets ESTALE rather than a mixture of both. What FTP
+// An unlinked file that is still open stays readable. Who reads or changes a
+// part of a file that somebody else replaced gets ESTALE rather than a mixture
+// of both, from some two seconds after the replacement. What FTP
 // has no word for is refused: hard links, device nodes and the making of
 // symbolic links with EPERM, a foreign owner with EPERM. Times of directories
 // are kept for the life of the mount where the server cannot hold them.
@@ -37,12 +40,21 @@
 //
 // # Locks
 //
-// In this order, and none but the first across the network or the disk:
+// Who holds one of these may take only those below it:
 //
-//	content.upload   one upload, rename or truncation of a file at a time
+//	content.upload   one upload, rename, removal, resize or change of attributes of a file at a time
+//	node.opening     one content of a file is made or given up at a time
+//	dirHandle.mu     the entries of an open directory
+//	uploads.mu       the files that wait for another try
 //	nodes.mu         names, parents and numbers of all nodes
 //	streams.mu       the streams of one file
 //	content.mu       the state of one file
+//
+// Of two files, the upload lock of the node with the lower number comes first.
+// It is the only lock that is held across the network, and a waiter may leave;
+// node.opening is held across the local disk. Under streams.mu and content.mu
+// the cache may be asked what it has. All other locks (temps, handles, server,
+// reader) are held alone.
 //
 // Files that import bazil.org/fuse only unpack requests, call and answer; the
 // tree, the contents, the streams and the uploads know nothing of the kernel.

@@ -138,7 +138,7 @@ func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
 
 // number gives the inode number of a name: that of its place, so that it is
 // the same after a remount, unless a rename gave the name another one or the
-// number to another name.
+// number to another name. It wants nodes.mu held.
 func (ns *nodes) number(dir *node, name string) uint64 {
 	at := place{dir.ino, name}
 	if ino, ok := ns.moved.Get(at); ok {
@@ -165,7 +165,8 @@ func hashPlace(at place, salt uint64) uint64 {
 	return h.Sum64()
 }
 
-// inode returns the number that name in dir has or would have, for readdir.
+// inode returns the number that name in dir has or would have, for readdir. It
+// wants nodes.mu held.
 func (ns *nodes) inode(dir *node, name string) uint64 {
 	if n := dir.children[name]; n != nil {
 		return n.ino
@@ -199,7 +200,8 @@ func (ns *nodes) unpin(n *node) {
 	ns.mu.Unlock()
 }
 
-// collect drops n, and the parents that only it kept, when nobody needs it.
+// collect drops n, and the parents that only it kept, when nobody needs it. It
+// wants nodes.mu held.
 func (ns *nodes) collect(n *node) {
 	for n != nil && n != ns.root && n.lookups == 0 && n.pins == 0 && len(n.children) == 0 {
 		delete(ns.byID, n.id)
@@ -211,7 +213,8 @@ func (ns *nodes) collect(n *node) {
 	}
 }
 
-// detach takes the name from n, which somebody may still have open.
+// detach takes the name from n, which somebody may still have open. It wants
+// nodes.mu held.
 func (ns *nodes) detach(n *node) {
 	n.gone = true
 	if n.parent.children[n.name] == n {
@@ -242,7 +245,8 @@ func (ns *nodes) drop(n *node) {
 	}
 }
 
-// release gives the number of a renamed name free with the name.
+// release gives the number of a renamed name free with the name. It wants
+// nodes.mu held.
 func (ns *nodes) release(at place) { ns.moved.Remove(at) }
 
 // move gives name in dir another name, over whatever was there. The number

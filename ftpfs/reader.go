@@ -18,7 +18,7 @@ const slowDisk = 5 * time.Millisecond
 type readers struct {
 	serve func() error // waits for one request and answers it, or hands it on
 
-	now   *reader // used by itself, until it makes its successor
+	now   *reader // the one that reads; changed only while it is kept by the disk
 	ended chan error
 	wg    sync.WaitGroup
 }

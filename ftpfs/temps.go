@@ -26,8 +26,8 @@ const (
 
 // temps are the names that this mount gives to files on the server which are
 // not for users: uploads under way, files that are unlinked but open, files
-// that stepped aside. Listings hide them, also some time after they are gone, for
-// listings that were under way then. Those of other mounts are hidden while
+// that stepped aside. Listings hide them, also some time after they are gone,
+// for listings that were under way then. Those of other mounts are hidden while
 // they are young; what was left behind is shown, so that it can be removed.
 type temps struct {
 	names *lru.Cache[string, struct{}]

@@ -23,7 +23,7 @@ const (
 // for some seconds more lose it: it is taken out of the tree, what they have
 // written until then is published, and their next request fails. When ctx ends
 // nothing is waited for any more, and what was not published is lost, as the
-// error says; it does nothing to what is unmounted already. Programs that use the mount still may then keep it from ending.
+// error says. What is unmounted already is left alone, without an error.
 func (f *FS) Unmount(ctx context.Context) error {
 	select {
 	case <-f.done:
