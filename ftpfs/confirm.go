@@ -29,12 +29,23 @@ func (c *content) again() bool {
 	return begun
 }
 
+// adopt makes now the version that c builds upon if it is what an upload has
+// published whose answer was lost. It wants content.mu held.
+func (c *content) adopt(now ftpclient.Entry) {
+	if !c.sent.ModTime.IsZero() && agree(now, c.sent) {
+		c.base, c.prior, c.fresh, c.stale = now, c.base, false, false
+	}
+}
+
 // compare tells whether what the server was found to have is the version that
 // c builds upon, or was before an own change that the question crossed.
 func (c *content) compare(found cache.Found[ftpclient.Entry]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := found.Entry
+	if found.Exists {
+		c.adopt(now)
+	}
 	switch {
 	case found.Exists && (now.Size < 0 || agree(now, c.base)):
 		c.seen = time.Now()

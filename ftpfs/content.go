@@ -18,8 +18,9 @@ type content struct {
 	file    *cache.File
 	streams *streams
 
-	// upload is held by whoever publishes, renames or resizes the file. It
-	// may be held across the network, and a waiter may leave.
+	// upload is held by whoever publishes, renames, removes or resizes the
+	// file or sets its attributes. It may be held across the network, and a
+	// waiter may leave.
 	upload chan struct{}
 
 	mu      sync.Mutex
@@ -27,6 +28,7 @@ type content struct {
 	writers int             // those of them that may write
 	base    ftpclient.Entry // the version on the server that the bytes build upon
 	prior   ftpclient.Entry // what base was before our own last change
+	sent    ftpclient.Entry // what an upload may have published whose answer was lost; no time: none
 	fresh   bool            // the server has no such file yet
 	whole   bool            // nothing of base is wanted: the file was emptied since
 	seen    time.Time       // when the server last confirmed base
@@ -259,8 +261,9 @@ func (c *content) failure() error {
 // only the server has. If all of them are here they stay here.
 func (c *content) needed() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.users == 0 {
+	open := c.users > 0
+	c.mu.Unlock()
+	if !open {
 		return false
 	}
 	release := c.file.Keep() // else until the last close

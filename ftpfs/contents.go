@@ -139,9 +139,7 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 	switch {
 	case c.hidden != "":
 		return c.hidden, nil
-	case c.fresh, c.stale:
-		return "", syscall.ESTALE
-	case !named:
+	case c.fresh, c.stale, !named:
 		return "", syscall.ESTALE
 	}
 	return below(cs.tree.root, path), nil

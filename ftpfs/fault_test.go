@@ -148,6 +148,10 @@ func TestServerKilledWhenTheUploadIsPublished(t *testing.T) {
 					}
 					return err
 				})
+				m.Unmount() // tries once more
+				if beside, _ := filepath.Glob(path + ".conflict*"); len(beside) > 0 {
+					t.Errorf("our own upload was taken for somebody else's: %q", beside)
+				}
 			})
 		}
 	}

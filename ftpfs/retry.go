@@ -79,6 +79,7 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool
 	case err != nil:
 		return false, err
 	}
+	c.adopt(now)
 	return c.fresh || !agree(now, c.base), nil
 }
 

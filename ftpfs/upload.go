@@ -160,6 +160,10 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 	case errors.As(err, &lost):
 		if now, findErr := u.tree.find(ctx, path); findErr == nil && now.Size == source.size && u.tree.missing(ctx, temp) {
 			e, err = now, nil // renamed before the connection went
+		} else {
+			c.mu.Lock()
+			c.sent = ftpclient.Entry{Size: source.size, ModTime: commit.ModTime, Precision: time.Second}
+			c.mu.Unlock()
 		}
 	case refusesReplace(err):
 		if err = u.tree.replace(ctx, temp, path, err); err == nil {
@@ -202,7 +206,7 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	c.mu.Lock()
 	wasFresh := c.fresh
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
-	c.failed, c.seen = nil, time.Now()
+	c.failed, c.seen, c.sent = nil, time.Now(), ftpclient.Entry{}
 	e.Owner, e.Group = c.base.Owner, c.base.Group
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
