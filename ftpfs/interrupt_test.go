@@ -2,6 +2,8 @@ package ftpfs_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,6 +124,104 @@ func TestInterruptedCreateLeavesNoGhost(t *testing.T) {
 	there, err := afero.Exists(server.Fs(), "/dir/lock")
 	if shown := strings.Contains(ls, "lock"); err != nil || shown != there {
 		t.Errorf("shown: %q, on the server: %v", ls, there)
+	}
+}
+
+// What waits for an upload has not begun: a signal undoes it.
+func TestSignalEndsWhatWaitsForAnUpload(t *testing.T) {
+	for name, script := range map[string]string{
+		"rm":       "exec rm file",
+		"mv":       "exec mv file moved",
+		"mv over":  "exec mv other file",
+		"truncate": "exec python3 -c 'import os; os.truncate(\"file\", 1)'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, m := patient(t, map[string]string{"/other": "other"})
+			m.Run("cat other > /dev/null")
+			truncate := name == "truncate" // waits for none but later tries: else the file is open for writing
+			if truncate {
+				server.Refuse("STOR", "452 Insufficient storage space.", 1)
+				m.Run("! cp /bin/true file 2> /dev/null")
+			}
+			hold := server.HoldReply("STOR", 2)
+			defer hold.Release()
+			if !truncate {
+				start(t, m, "exec cp /bin/true file")
+			}
+			reached(t, hold)
+			c := start(t, m, script)
+			time.Sleep(500 * time.Millisecond) // nobody sees that it waits
+			c.signal(syscall.SIGINT)
+			if out, err := c.wait(freed); err == nil {
+				t.Errorf("succeeded: %s", out)
+			}
+			hold.Release()
+			m.Run("sync file; cmp file /bin/true; test $(cat other) = other; test ! -e moved")
+			m.Unmount()
+			wantNames(t, server, "/", "file", "other")
+		})
+	}
+}
+
+// A directory whose maker has left is made all the same, and known to nobody.
+func TestInterruptedMkdirLeavesNoNode(t *testing.T) {
+	t.Parallel()
+	server, m := patient(t, nil)
+	m.Run("ls")
+	nodes := m.FS.Nodes()
+	hold := server.HoldReply("MKD", 0)
+	defer hold.Release()
+	frees(t, start(t, m, "exec mkdir new"), syscall.SIGKILL, hold)
+	hold.Release()
+	eventually(t, 5*time.Second, "the end of what had begun", func() error {
+		if n := m.Client.Stats(); n.Idle != n.Open {
+			return fmt.Errorf("%d connections are in use", n.Open-n.Idle)
+		}
+		return nil
+	})
+	if got := m.FS.Nodes(); got != nodes {
+		t.Errorf("%d nodes, %d before", got, nodes)
+	}
+	m.Run("test -d new; rmdir new")
+}
+
+// panicky is a log that panics when it is told certain words.
+type panicky struct{ slog.Handler }
+
+func (panicky) Enabled(context.Context, slog.Level) bool { return true }
+
+func (panicky) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += " " + a.Value.String()
+		return true
+	})
+	if r.Message != "internal error" && strings.Contains(text, "fatal") {
+		panic(text)
+	}
+	return nil
+}
+
+// A panic ends the request that it happens in, and nothing else.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Start(t, ftptest.Options{})
+	config := embeddedConfig(server, silence)
+	config.Logger = slog.New(slog.DiscardHandler)
+	m := fusetest.Server(t, config, ftpfs.Options{Logger: slog.New(panicky{slog.DiscardHandler}), TraceFUSE: true})
+	server.Refuse("STOR", "452 A fatal lack of space.", 1)
+	python(t, m, `
+fails(errno.EIO, os.stat, "fatal") # while the request is read
+f = os.open("file", os.O_CREAT | os.O_WRONLY)
+os.write(f, b"content")
+fails(errno.EIO, os.close, f) # while it is carried out
+with open("file", "ab") as f:
+    f.write(b" and more")
+assert slurp("file") == b"content and more"
+`)
+	if got := served(t, server, "/file"); got != "content and more" {
+		t.Errorf("the server has %q", got)
 	}
 }
 
