@@ -52,7 +52,7 @@ Exit codes:
   3  the server cannot be reached
   4  the server refused the login
   5  the remote directory cannot be read
-  6  the mount ended with an error, or unmounting failed`
+  6  the mount ended with an error (a failed upload), or unmounting failed`
 
 const examples = `  ftpfs ftp://ftp.example.org/pub /mnt/pub
   ftpfs ftp://ann@example.org/ ~/site

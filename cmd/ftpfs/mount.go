@@ -126,12 +126,15 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := ready(); err != nil {
+	words := listen(thisHost().mounted(j.MountPoint), log)
+	if err = ready(); err != nil {
 		m.Unmount(ctx)
 		m.Wait()
-		return err
+	} else {
+		err = waitFor(m, signals, log)
 	}
-	return waitFor(m, signals, log)
+	words.say(err)
+	return err
 }
 
 var errInterrupted = fail(exitUnmount, "Interrupted before the mount was made.")

@@ -11,9 +11,10 @@ func umountCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "umount [--force] MOUNTPOINT",
 		Short: "Unmount",
-		Long: `Unmounts what ftpfs has mounted. While a program uses the mount this fails; with
---force the mount is taken out of the tree at once and ends when the last program
-closes its files.`,
+		Long: `Unmounts what ftpfs has mounted, waits until its uploads are finished and tells if
+one has failed. While a program uses the mount this fails; with --force the mount is
+then taken out of the tree at once and ends when the last program closes its files;
+nothing is waited for.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fail(exitUsage, "ftpfs umount needs one mount point, as in: ftpfs umount /mnt.")
@@ -28,7 +29,8 @@ closes its files.`,
 	return cmd
 }
 
-// unmount ends the mount on dir by unmount, and with force, if that fails, lazily.
+// unmount ends the mount on dir by unmount, and tells how it has ended; with force, if
+// that fails, it ends it lazily and does not wait.
 func (h host) unmount(dir string, force bool, unmount func(string) error) error {
 	if dir == "" {
 		return fail(exitUnmount, "The mount point is empty: name a directory, or write . for the current one.")
@@ -37,14 +39,21 @@ func (h host) unmount(dir string, force bool, unmount func(string) error) error 
 	if err != nil {
 		return fail(exitUnmount, "%s cannot be found: %w.", dir, err)
 	}
-	switch m := h.mounted(name); {
+	m := h.mounted(name)
+	switch {
 	case m == mountEntry{}:
 		return fail(exitUnmount, "Nothing is mounted by ftpfs on %s: mount lists what is mounted.", dir)
 	case !m.ours():
 		return fail(exitUnmount, "What is mounted on %s is of the type %s and not of ftpfs: unmount it by umount %s.", dir, m.kind, dir)
 	}
+	process := processOf(m)
+	if process != nil {
+		defer process.conn.Close()
+	}
 	err = unmount(name)
-	if err == nil {
+	if err == nil && process != nil {
+		return process.wait()
+	} else if err == nil {
 		return nil
 	}
 	if !force {
