@@ -69,7 +69,8 @@ func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (opened, er
 
 // List returns the entries of a directory: by MLSD (RFC 3659 section 7), else by CWD
 // and LIST -a, whose times are not exact. It returns a listing only when the server has
-// said that it is whole, or Listing.Truncated is set.
+// said that it is whole, or Listing.Truncated is set. Refused are listings of more than
+// 2,000,000 entries or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
 func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 	if err := checkPath("MLSD", dir); err != nil {
 		return Listing{}, err
