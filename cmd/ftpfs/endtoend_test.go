@@ -161,6 +161,44 @@ func TestErrorsOfRealMounts(t *testing.T) {
 	}
 }
 
+// What goes wrong with the first listing is the server's matter, and is told in one line.
+func TestErrorsOfTheFirstListing(t *testing.T) {
+	tests := []struct {
+		title string
+		spoil func(*ftptest.Embedded)
+		code  int
+		text  string
+	}{
+		{"421 to MLSD", func(e *ftptest.Embedded) { e.Refuse("MLSD", "421 Bye\x1b[2J.", -1) }, exitServer, `421 Bye\x1b[2J. Try again later.`},
+		{"421 to EPSV", func(e *ftptest.Embedded) { e.Refuse("EPSV", "421 Bye.", -1) }, exitServer, "421 Bye"},
+		{"no port", func(e *ftptest.Embedded) {
+			e.Replace("EPSV", "229 Guess.", -1)
+			e.Replace("PASV", "227 Guess.", -1)
+			e.Refuse("EPRT", "500 No.", -1)
+			e.Refuse("PORT", "500 No.", -1)
+		}, exitServer, "no address in 229"},
+		{"nonsense", func(e *ftptest.Embedded) { e.Replace("MLSD", "What?", -1) }, exitServer, ""},
+		{"lost", func(e *ftptest.Embedded) { e.DropCommand("MLSD", -1) }, exitServer, ""},
+		{"silent", func(e *ftptest.Embedded) { e.StallData("MLSD", 0) }, exitServer, ""},
+	}
+	for _, tt := range tests {
+		server := ftptest.Start(t, ftptest.Options{})
+		if err := afero.WriteFile(server.Fs(), "/sub/file", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tt.spoil(server)
+		p := program{mount: mountServer}
+		dir := t.TempDir()
+		code, _, stderr := run(&p, "--timeout=1s", "--cache-dir", t.TempDir(), "ftp://user:secret@"+server.Addr()+"/sub", dir)
+		if code != tt.code || !strings.HasPrefix(stderr, "ftpfs: "+server.Addr()+" ") || !strings.Contains(stderr, tt.text) || strings.Contains(stderr, dir) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %d %s", tt.title, code, stderr)
+		}
+		if thisHost().mounted(dir).ours() {
+			thisHost().detach(dir)
+		}
+	}
+}
+
 func TestDemo(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
