@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,8 +63,21 @@ const (
 
 // collector makes a listing of lines.
 type collector struct {
-	listing Listing
+	listing Listing           // entries: the latest
+	full    [][]Entry         // those before: to let one slice grow would need twice the memory
+	count   int               // all entries
 	owners  map[string]string // one copy of each
+}
+
+// chunk is how many entries are gathered in one slice.
+const chunk = 8192
+
+// finish returns the listing as a whole.
+func (l *collector) finish() Listing {
+	if len(l.full) > 0 {
+		l.listing.Entries = slices.Concat(append(l.full, l.listing.Entries)...)
+	}
+	return l.listing
 }
 
 // add takes an entry over if its name may be a child's. The strings are copied,
@@ -81,7 +95,12 @@ func (l *collector) add(e Entry, line string) {
 	e.Unique = strings.Clone(e.Unique)
 	e.Owner = l.share(e.Owner)
 	e.Group = l.share(e.Group)
+	if len(l.listing.Entries) == chunk {
+		l.full = append(l.full, l.listing.Entries)
+		l.listing.Entries = make([]Entry, 0, chunk)
+	}
 	l.listing.Entries = append(l.listing.Entries, e)
+	l.count++
 }
 
 func (l *collector) reject(line string) {

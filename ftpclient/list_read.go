@@ -30,7 +30,7 @@ func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
 		line, err := lines.next()
 		switch {
 		case err == io.EOF:
-			return l.listing, nil
+			return l.finish(), nil
 		case err != nil:
 			return Listing{}, err
 		}
@@ -38,7 +38,7 @@ func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
 		if strings.Trim(line, " \r") != "" {
 			parse(&l, line)
 		}
-		if len(l.listing.Entries) > most {
+		if l.count > most {
 			return Listing{}, fmt.Errorf("listing has more than %d entries", most)
 		}
 	}

@@ -54,6 +54,25 @@ func TestListingInPieces(t *testing.T) {
 	}
 }
 
+// The order is the server's, however many entries there are.
+func TestLongListing(t *testing.T) {
+	for _, n := range []int{chunk, chunk + 1, 3*chunk + 1} {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, "type=file; %d\r\n", i)
+		}
+		l, err := readListing(strings.NewReader(text.String()), mlsdLine, n)
+		if err != nil || len(l.Entries) != n {
+			t.Fatalf("%d entries of %d, %v", len(l.Entries), n, err)
+		}
+		for i, e := range l.Entries {
+			if e.Name != fmt.Sprint(i) {
+				t.Fatalf("entry %d of %d is %q", i, n, e.Name)
+			}
+		}
+	}
+}
+
 func TestListingBounds(t *testing.T) {
 	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsdLine, 10)
 	if err != nil || len(l.Entries) != 10 {
