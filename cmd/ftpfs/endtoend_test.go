@@ -69,7 +69,11 @@ func TestMountAndUnmount(t *testing.T) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	pid := daemonOf(t, dir)
-	if code, stdout, stderr := run(&p, "umount", dir); code != 0 || stdout+stderr != "" {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := run(&p, "umount", link); code != 0 || stdout+stderr != "" {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
 	if thisHost().mounted(dir).ours() {
@@ -158,6 +162,19 @@ func TestErrorsOfRealMounts(t *testing.T) {
 				t.Errorf("%v\ngot  %d %s\nwant %d %s", args, code, stderr, tt.code, tt.text)
 			}
 		}
+	}
+}
+
+func TestCacheDirectoryOpenToOthers(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	cache, dir := t.TempDir(), t.TempDir()
+	if err := os.Chmod(cache, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	p := program{mount: mountServer}
+	code, _, stderr := run(&p, "--cache-dir", cache, "ftp://user:secret@"+server.Addr()+"/", dir)
+	if want := "ftpfs: The cache directory " + cache + ": others may write to it (mode -rwxrwxrwx): permission denied. Choose another one by --cache-dir.\n"; code != exitMountPoint || stderr != want {
+		t.Errorf("%d %s", code, stderr)
 	}
 }
 
