@@ -14,8 +14,8 @@ import (
 // the given time.
 func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 	mtime := e.ModTime
-	if mtime.IsZero() {
-		mtime = time.Unix(0, 0) // unknown; a zero time would be sent as the year 1754
+	if year := mtime.Year(); year < 1900 || year > 2200 {
+		mtime = time.Unix(0, 0) // unknown, or beyond what is sent in 64 bits of nanoseconds
 	}
 	size := uint64(max(e.Size, 0))
 	if n.isDir {

@@ -57,6 +57,14 @@ func (c *content) compare(found cache.Found[ftpclient.Entry]) bool {
 	return true
 }
 
+// confirmed is told that the server was just heard to have the version that c
+// builds upon.
+func (c *content) confirmed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = time.Now()
+}
+
 // confirm makes sure that the server, at path, still has the version that c
 // builds upon; ESTALE if not. It blocks for a round trip when the last
 // confirmation is older than a few moments.

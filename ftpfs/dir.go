@@ -294,9 +294,12 @@ func (f *FS) doubt(err error, dir *node, name string) {
 	}
 }
 
+// maxTarget is the longest target of a link that the kernel takes.
+const maxTarget = 4095
+
 // readLink tells where a symbolic link leads, in the server's words.
 func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
-	if e := s.fs.nodes.entryOf(n); e.Target != "" {
+	if e := s.fs.nodes.entryOf(n); e.Target != "" && len(e.Target) <= maxTarget {
 		r.Respond(e.Target)
 		return
 	}
@@ -309,8 +312,11 @@ func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
 		if err != nil {
 			return err
 		}
-		if target == "" {
+		switch {
+		case target == "":
 			return syscall.EINVAL
+		case len(target) > maxTarget:
+			return syscall.ENAMETOOLONG
 		}
 		s.fs.nodes.setTarget(n, target)
 		r.Respond(target)

@@ -121,10 +121,9 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		}
 		kernel |= fuse.OpenDirectIO // not by the size that it knows
 	}
-	if e, err = f.sharpen(ctx, n, e); err != nil {
-		return fail(err)
-	}
-	if c := f.nodes.contentOf(n); flags&fuse.OpenAppend != 0 && (c == nil || !c.local()) {
+	now := f.nodes.contentOf(n)
+	latest := flags&fuse.OpenAppend != 0 && (now == nil || !now.local())
+	if latest {
 		if e, err = f.refresh(ctx, n, e); err != nil {
 			return fail(err)
 		}
@@ -133,6 +132,9 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 	c, err := f.contents.open(n, e, writing)
 	if err != nil {
 		return fail(err)
+	}
+	if latest {
+		c.confirmed()
 	}
 	if f.nodes.keeps(n, e, c.local()) {
 		kernel |= fuse.OpenKeepCache // they are of this version

@@ -30,6 +30,7 @@ type Options struct {
 	AllowOther         bool          // let other users in; implies DefaultPermissions
 	DefaultPermissions bool          // let the kernel check permissions by mode and owner
 	FSName             string        // the source shown by mount(8), without a password
+	Patience           time.Duration // how long one request that changes nothing may wait for the server in all; 0 is a minute
 	ExactTimes         bool          // ask for the time of each file where listings are coarser than a second
 	Logger             *slog.Logger  // nil discards
 	TraceFUSE          bool          // log all requests of the kernel at debug level
@@ -54,6 +55,9 @@ func (o Options) withDefaults(client *ftpclient.Client) (Options, error) {
 			return o, fmt.Errorf("finding a directory for the cache: %w", err)
 		}
 		o.CacheDir = filepath.Join(dir, "ftpfs")
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
 	}
 	if o.FSName == "" {
 		o.FSName = "ftpfs"
@@ -130,7 +134,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, base: base}
 	f.uploads = newUploads(f.contents, f.log)
 	f.nodes.root.entry.ModTime = time.Now()
-	ctx, cancel := context.WithTimeout(base, patience)
+	ctx, cancel := context.WithTimeout(base, f.opts.Patience)
 	defer cancel()
 	_, err = f.tree.list(ctx, f.opts.Root, 0)
 	return err

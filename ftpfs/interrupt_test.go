@@ -112,7 +112,7 @@ func TestInterruptedCreateLeavesNoGhost(t *testing.T) {
 	t.Parallel()
 	server, m := patient(t, map[string]string{"/dir/file": "content"})
 	m.Run("ls dir > /dev/null; test ! -e dir/lock; sleep 2.1") // the listing is too old to decide for O_EXCL
-	hold := server.HoldReply("MLST", 0)
+	hold := server.HoldReply("MLSD", 0)
 	defer hold.Release()
 	frees(t, start(t, m, "exec python3 -c 'import os; os.close(os.open(\"dir/lock\", os.O_CREAT|os.O_EXCL|os.O_WRONLY))'"), syscall.SIGKILL, hold)
 	hold.Release()

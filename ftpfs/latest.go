@@ -10,43 +10,6 @@ import (
 	"ftpfs/ftpclient"
 )
 
-// coarseFor is how long after its change a file may have changed again
-// without that showing in a listing that tells minutes.
-const coarseFor = 2 * time.Minute
-
-// sharpen asks for the exact time of a file that was changed just now, where
-// listings do not tell it: another change within the minute may hide behind
-// the same size and time.
-func (f *FS) sharpen(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
-	if time.Since(e.ModTime) > coarseFor || f.client.Server().HasMLSD {
-		return e, nil
-	}
-	rel, named := f.nodes.path(n)
-	if c := f.nodes.contentOf(n); !named || c != nil && c.local() {
-		return e, nil
-	}
-	path := below(f.tree.root, rel)
-	exact, err := f.client.ModTime(ctx, path)
-	var refused *ftpclient.Error
-	switch {
-	case errors.As(err, &refused):
-		return e, nil // a server without MDTM: the listing is all there is
-	case err != nil:
-		return e, err
-	case e.Precision <= time.Second && exact.Equal(e.ModTime):
-		return e, nil
-	}
-	sharp := e
-	sharp.ModTime, sharp.Precision = exact, time.Second
-	if agree(sharp, e) { // the same version, better known
-		return f.updated(n, path, func(e *ftpclient.Entry) { *e = sharp }), nil
-	}
-	f.tree.put(path, sharp)
-	f.tree.stamp(path, sharp)
-	f.saw(n, f.nodes.contentOf(n), sharp)
-	return sharp, nil
-}
-
 // measure asks for the size that a listing did not tell.
 func (f *FS) measure(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
 	path, named := f.nodes.path(n)
@@ -56,6 +19,9 @@ func (f *FS) measure(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient
 	size, err := f.client.Size(ctx, below(f.tree.root, path))
 	if err != nil {
 		return e, f.tree.explainFile(ctx, below(f.tree.root, path), err)
+	}
+	if size > maxSize {
+		return e, syscall.EFBIG
 	}
 	e.Size = size
 	f.tree.put(below(f.tree.root, path), e)

@@ -192,8 +192,8 @@ func conversation(entries []ftptest.Entry) string {
 
 type trips = map[string]int
 
-const commit = "MFMT+RNFR+RNTO+SIZE" // ends an upload
-const commitMode = "MFMT+SITE+RNFR+RNTO+SIZE"
+const commit = "MFMT+RNFR+RNTO+SIZE+EPSV" // ends an upload
+const commitMode = "MFMT+SITE+RNFR+RNTO+SIZE+EPSV"
 
 // Each operation begins with connections at rest that have their spare data connections.
 var operations = []struct {

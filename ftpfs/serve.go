@@ -13,15 +13,9 @@ import (
 	"bazil.org/fuse"
 )
 
-const (
-	// grace is how long a signal leaves a waiting request alone. At once
-	// would break programs with interval timers, whose system calls would
-	// never end.
-	grace = 1500 * time.Millisecond
-
-	// patience bounds one request that only asks.
-	patience = 60 * time.Second
-)
+// grace is how long a signal leaves a waiting request alone. At once would
+// break programs with interval timers, whose system calls would never end.
+const grace = 1500 * time.Millisecond
 
 // A server answers the kernel's requests: in the reader what memory and the
 // local disk can answer, in goroutines what may wait for the network. It is
@@ -122,7 +116,7 @@ func (s *server) interrupt(id fuse.RequestID) {
 // an interrupt, and at the deadline.
 func (s *server) ask(req fuse.Request, f func(ctx context.Context) error) {
 	id := req.Hdr().ID
-	c := s.begin(id, patience)
+	c := s.begin(id, s.fs.opts.Patience)
 	s.wg.Go(func() {
 		defer s.finish(id, c)
 		if err := s.guard(func() error { return f(c.ctx) }); err != nil {

@@ -220,7 +220,7 @@ func (ss *streams) fetch(ctx context.Context, off, n int64) error {
 		}
 		tries++
 		var refused *ftpclient.Error
-		if errors.As(err, &refused) && !refused.Temporary() || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOSPC) || tries >= readTries {
+		if errors.As(err, &refused) && !refused.Temporary() || errno(err) == syscall.ETIMEDOUT || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOSPC) || tries >= readTries {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"syscall"
 	"time"
@@ -16,6 +17,9 @@ import (
 // freshEnough is the age up to which a listing may decide what cannot be
 // undone: whether a name is free for O_EXCL, or a directory is empty.
 const freshEnough = 2 * time.Second
+
+// maxSize is more than any file has: offsets near it still can be added.
+const maxSize = 1 << 62
 
 // maxStamps bounds the remembered exact times, some 150 bytes each.
 const maxStamps = 100_000
@@ -45,7 +49,8 @@ type stamp struct {
 	size  int64
 	time  time.Time
 	unit  time.Duration
-	local bool // the server could not be told: the time is kept here only
+	seen  time.Time // when it was true
+	local bool      // the server could not be told: the time is kept here only
 }
 
 func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries int, exactTimes bool, log *slog.Logger) (*tree, error) {
@@ -80,36 +85,53 @@ func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Ent
 	if err != nil {
 		return cache.Filled[ftpclient.Entry]{}, t.explainList(ctx, dir, err)
 	}
+	if listing.Unparsed > 0 && len(listing.Entries) == 0 {
+		return cache.Filled[ftpclient.Entry]{}, fmt.Errorf("listing %s: %d lines in a form that is not understood, such as %q", dir, listing.Unparsed, listing.UnparsedSample)
+	}
 	if listing.Unparsed > 0 {
 		t.log.Warn("lines of a listing were not understood and are not shown", "dir", dir, "lines", listing.Unparsed, "example", listing.UnparsedSample)
 	}
 	if listing.Truncated {
 		t.log.Warn("the server cut the listing short; names beyond its limit are reached one by one", "dir", dir, "entries", len(listing.Entries))
 	}
-	if t.exactTimes {
-		if err := t.refine(ctx, dir, listing.Entries); err != nil {
-			return cache.Filled[ftpclient.Entry]{}, err
-		}
+	if err := t.refine(ctx, dir, listing.Entries); err != nil {
+		return cache.Filled[ftpclient.Entry]{}, err
 	}
 	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
 	for _, e := range listing.Entries {
 		if t.temps.hides(e) || len(e.Name) > maxName {
 			continue
 		}
+		if e.Size > maxSize {
+			e.Size = -1
+		}
 		t.applyStamp(dir, &e)
 		named = append(named, cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
 	}
-	return cache.Filled[ftpclient.Entry]{Entries: named, Complete: !listing.Truncated}, nil
+	return cache.Filled[ftpclient.Entry]{Entries: named, Complete: !listing.Truncated && listing.Unparsed == 0}, nil
 }
 
-// refine asks for the times of the files whose listing is coarser than a
-// second and that are not known yet, in one pipeline.
+// clockSkew is how far the server's clock may be behind ours.
+const clockSkew = 10 * time.Second
+
+// refine asks, in one pipeline, for the times of files whose listing tells
+// them too coarsely: of all that are not known yet if the user wants that,
+// else only where two changes may look the same. A file that changes twice
+// within the minute that its listing tells, and is listed in between, would
+// never be seen to have changed again.
 func (t *tree) refine(ctx context.Context, dir string, entries []ftpclient.Entry) error {
+	now := time.Now()
 	var paths []string
 	var at []int
 	for i := range entries {
 		e := &entries[i]
-		if e.Type != ftpclient.TypeFile || e.Precision <= time.Second && e.Precision > 0 || t.applyStamp(dir, e) {
+		if e.Type != ftpclient.TypeFile || e.ModTime.IsZero() || e.Precision <= time.Second {
+			continue
+		}
+		settled := e.ModTime.Truncate(e.Precision).Add(e.Precision + clockSkew) // no later change has this time
+		s, known := t.stamps.Get(join(dir, e.Name))
+		known = known && t.applyStamp(dir, e)
+		if known && s.seen.After(settled) || !known && !t.exactTimes && now.After(settled) {
 			continue
 		}
 		paths = append(paths, join(dir, e.Name))
@@ -133,7 +155,7 @@ func (t *tree) refine(ctx context.Context, dir string, entries []ftpclient.Entry
 
 // stamp remembers the time of e, which the server confirmed or was told.
 func (t *tree) stamp(path string, e ftpclient.Entry) {
-	t.stamps.Add(path, stamp{size: e.Size, time: e.ModTime, unit: e.Precision})
+	t.stamps.Add(path, stamp{size: e.Size, time: e.ModTime, unit: e.Precision, seen: time.Now()})
 }
 
 // stampLocal remembers a time that the server could not be told.
@@ -205,11 +227,18 @@ func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duratio
 	return cache.Found[ftpclient.Entry]{Complete: true, Fetched: listing.Fetched, Expires: listing.Expires}, nil
 }
 
-// fresh finds name in dir as it is now: by a listing of the last moments, else
-// by asking for the name alone.
+// maxRelist is the size of a directory whose listing costs no more than to ask
+// for one name, and serves for the next ones.
+const maxRelist = 1000
+
+// fresh finds name in dir as it is now: by a listing of the last moments, or
+// in a large directory by asking for the name alone.
 func (t *tree) fresh(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
 	if found, ok := t.cached(dir, name); ok && time.Since(found.Fetched) < freshEnough {
 		return found, nil
+	}
+	if listing, ok := t.dirs.Snapshot(dir); !ok || len(listing.Entries) <= maxRelist || !t.client.Server().HasMLST {
+		return t.lookup(ctx, dir, name, freshEnough)
 	}
 	found, err := t.probe(ctx, join(dir, name), time.Now())
 	switch {

@@ -181,7 +181,7 @@ others()
 	}
 }
 
-// Listings that tell minutes do not hide a change within one.
+// Listings that tell minutes do not hide a change within one, when they have expired.
 func TestChangeWithinAMinute(t *testing.T) {
 	t.Parallel()
 	server := ftptest.Real(t, "vsftpd", ftptest.RealOptions{})
@@ -193,10 +193,11 @@ func TestChangeWithinAMinute(t *testing.T) {
 		}
 	}
 	store("one", 10*time.Second)
-	m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password}, ftpfs.Options{})
+	m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password}, ftpfs.Options{DirTTL: 50 * time.Millisecond})
 	python(t, m, `
 assert slurp("file") == b"one"
 others()
+time.sleep(0.3) # the listing expires
 assert slurp("file") == b"two"
 `, func() { store("two", 5*time.Second) })
 }

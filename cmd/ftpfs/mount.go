@@ -257,6 +257,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		AllowOther:         f.allowOther,
 		DefaultPermissions: f.defaultPermissions,
 		FSName:             j.Target.String(),
+		Patience:           2 * f.timeout,
 		ExactTimes:         f.exactTimes,
 		Logger:             log,
 		TraceFUSE:          f.debug,
