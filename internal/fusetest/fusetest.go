@@ -70,8 +70,29 @@ func Server(t testing.TB, config ftpclient.Config, opts ftpfs.Options) *Mount {
 		t.Fatal(err)
 	}
 	m := &Mount{Dir: dir, FS: fs, Client: client, t: t}
+	watch(t, dir)
 	t.Cleanup(m.Unmount)
 	return m
+}
+
+// watch starts a process that takes the mount away when this one dies without
+// its cleanups, as it does when the time for all tests is over.
+func watch(t testing.TB, dir string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `read -r _ || fusermount3 -uz -- "$0" && rmdir -- "$0"`, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		alive.Close()
+	})
 }
 
 // Unmount unmounts and waits until all is put away. It may be called before
