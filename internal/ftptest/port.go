@@ -9,18 +9,20 @@ import (
 	"syscall"
 )
 
-// reservedPort is a loopback port held by a socket that is bound but never listens. Nobody
-// else gets the port, a server that sets SO_REUSEADDR may listen on it any number of times,
-// and a connection is refused while none does.
+// reservedPort is a port held by a socket that is bound but never listens. Nobody else gets
+// the port, a server that sets SO_REUSEADDR may listen on it any number of times, and a
+// connection is refused while none does.
 type reservedPort struct {
 	fd   int
 	addr netip.AddrPort
 }
 
-// reservePort takes a free port of the loopback address ip. The caller releases it.
+// reservePort takes a free port of the address ip. The caller releases it.
 func reservePort(ip netip.Addr) (*reservedPort, error) {
-	family, sa := syscall.AF_INET, syscall.Sockaddr(&syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	if ip.Is6() {
+	family, sa := syscall.AF_INET, syscall.Sockaddr(nil)
+	if ip.Is4() {
+		sa = &syscall.SockaddrInet4{Addr: ip.As4()}
+	} else {
 		family, sa = syscall.AF_INET6, &syscall.SockaddrInet6{Addr: ip.As16()}
 	}
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -50,11 +52,12 @@ func reservePort(ip netip.Addr) (*reservedPort, error) {
 
 func (p *reservedPort) release() { syscall.Close(p.fd) }
 
-// listening reports whether a socket of this machine listens on port. It asks the kernel's
-// table and not the server, whose limits on connections a probe would count against.
+// listening reports whether a socket in the thread's network namespace listens on port. It
+// asks the kernel's table and not the server, whose limits on connections a probe would
+// count against.
 func listening(port uint16) (bool, error) {
 	suffix := fmt.Sprintf(":%04X", port)
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+	for _, table := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
 		found, err := tableHasListener(table, suffix)
 		if found || err != nil {
 			return found, err

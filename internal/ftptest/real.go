@@ -22,6 +22,7 @@ var RealNames = []string{"vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"}
 type RealOptions struct {
 	TLS         bool          // offer AUTH TLS (plain logins stay possible; vsftpd and proftpd demand session reuse)
 	IPv6        bool          // listen on ::1 instead of 127.0.0.1
+	Addr        netip.Addr    // listen on this address of the machine, or of the thread's network namespace; zero = loopback
 	MaxClients  int           // most connections at a time; 0 = hundreds
 	IdleTimeout time.Duration // of the control connection; 0 = the server's own. Whole seconds; whole minutes on pure-ftpd, rounded up
 	ReadOnly    bool          // no command that changes something is allowed
@@ -71,15 +72,19 @@ const (
 // FTP user.
 func Real(t testing.TB, name string, opts RealOptions) *Server {
 	t.Helper()
-	s, err := startReal(t.TempDir(), name, opts)
+	s, err := NewReal(t.TempDir(), name, opts)
 	if err != nil {
 		t.Fatalf("ftptest: %v", err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
 }
 
-func startReal(dir, name string, opts RealOptions) (_ *Server, err error) {
+// NewReal is Real outside of tests. The server's files and its login directory are made in
+// dir, which stays when the caller closes the server.
+//
+// The server lives in the network namespace of the calling thread, as does its address.
+func NewReal(dir, name string, opts RealOptions) (_ *Server, err error) {
 	if !slices.Contains(RealNames, name) {
 		return nil, fmt.Errorf("no server is called %q", name)
 	}
@@ -89,6 +94,10 @@ func startReal(dir, name string, opts RealOptions) (_ *Server, err error) {
 	ip := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	if opts.IPv6 {
 		ip = netip.IPv6Loopback()
+	}
+	if opts.Addr.IsValid() {
+		ip = opts.Addr
+		opts.IPv6 = ip.Is6()
 	}
 	port, err := reservePort(ip)
 	if err != nil {
@@ -101,7 +110,7 @@ func startReal(dir, name string, opts RealOptions) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			s.close()
+			s.Close()
 		}
 	}()
 	if err := s.makeRoot(dir); err != nil {
@@ -226,7 +235,9 @@ func (s *Server) Output() string {
 	return string(text)
 }
 
-func (s *Server) close() {
+// Close ends the server and removes the files it had outside of its directory. Real does it
+// by itself.
+func (s *Server) Close() {
 	s.Kill()
 	for _, f := range s.cleanup {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -179,7 +179,7 @@ func members(t *testing.T, namespace string) []string {
 }
 
 func TestRealUnknownName(t *testing.T) {
-	if _, err := startReal(t.TempDir(), "ftpd", RealOptions{}); err == nil {
+	if _, err := NewReal(t.TempDir(), "ftpd", RealOptions{}); err == nil {
 		t.Error("an unknown server was started")
 	}
 }
