@@ -44,7 +44,8 @@
 // on another one. What changes something is not, unless it certainly was not done: the
 // error then is a *LostError. A Writer begins anew by itself only if the server says, before
 // it has accepted anything, that its data connection was dead. While the server cannot be
-// reached all callers share a dial at a time, with growing pauses of up to two seconds.
+// reached all callers share a dial at a time, with growing pauses of up to two seconds; the
+// longer ones are not waited for, the last failure is the answer at once.
 //
 // # Data
 //

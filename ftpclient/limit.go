@@ -71,11 +71,17 @@ func (p *pool) dialFailed(err error) {
 	if live > 0 {
 		n = min(n, 1)
 	}
+	p.refuse(n, err)
+	p.schedule()
+}
+
+// refuse tells the first n waiters that there is no connection for them. mu is held.
+func (p *pool) refuse(n int, err error) {
 	for _, w := range p.waiters[:n] {
 		w.ready <- lease{err: err}
 	}
 	p.waiters = slices.Delete(p.waiters, 0, n)
-	p.schedule()
+	p.contended = p.contended && len(p.waiters) > 0
 }
 
 // lower takes the number of connections that live as the limit. If several were tried
@@ -133,15 +139,26 @@ func (p *pool) dialAgain() {
 const (
 	firstPause = 50 * time.Millisecond
 	maxPause   = 2 * time.Second
+	soon       = 250 * time.Millisecond // a dial that is due so soon is waited for
 )
 
 // backOff makes a server that is down or overloaded meet few dials, however many callers
-// try again and again: they wait for the next one. A refused login has a pause of its own.
-// mu is held.
+// try again and again. A refused login has a pause of its own. mu is held.
 func (p *pool) backOff(err error) {
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind() == KindLogin {
 		return
 	}
+	p.failure = err
+	if time.Now().Before(p.notBefore) {
+		return // begun together with the dial whose failure caused the pause
+	}
 	p.pause = min(max(2*p.pause, firstPause), maxPause)
 	p.notBefore = time.Now().Add(p.pause)
+}
+
+// down tells that there is nothing to wait for but the next dial, which is not due soon:
+// until then the last failure is the answer to everybody, lest a program that goes
+// through many files wait for each of them. mu is held.
+func (p *pool) down() bool {
+	return p.pause > 0 && len(p.conns)+p.dialing == 0 && time.Until(p.notBefore) > soon
 }

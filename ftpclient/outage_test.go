@@ -40,8 +40,8 @@ func TestFewDials(t *testing.T) {
 	if err := e.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cl.Noop(context.Background()); err != nil {
-		t.Errorf("the server is up: %v", err)
+	for errors.Is(cl.Noop(context.Background()), syscall.ECONNREFUSED) {
+		time.Sleep(time.Millisecond) // the pause goes on
 	}
 	cl.pool.mu.Lock()
 	defer cl.pool.mu.Unlock()
@@ -50,30 +50,81 @@ func TestFewDials(t *testing.T) {
 	}
 }
 
-// Who waits for the next dial leaves when told to.
-func TestLeavePause(t *testing.T) {
-	e, cl := embedded(t, Config{})
+// While the server is down callers are answered at once, not at the next dial.
+func TestAnsweredInPause(t *testing.T) {
+	var dials atomic.Int64
+	e, _ := embedded(t, Config{})
+	cl := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret",
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dials.Add(1)
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}})
 	e.Down()
 	if err := cl.Connect(context.Background()); err == nil {
 		t.Fatal("connected")
 	}
-	cl.pool.mu.Lock()
-	cl.pool.pause, cl.pool.notBefore = time.Hour, time.Now().Add(time.Hour)
-	cl.pool.mu.Unlock()
+	pauseForAnHour(cl)
+	for range 100 {
+		if err := cl.Noop(context.Background()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := dials.Load(); n != 1 {
+		t.Errorf("%d dials", n)
+	}
+	if cl.Contended() {
+		t.Error("contended, and nobody waits")
+	}
+}
+
+// Who waits for a connection in use or the next dial leaves when told to.
+func TestLeavePause(t *testing.T) {
+	_, cl := embedded(t, Config{})
+	c, err := cl.pool.get(context.Background(), useShort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pauseForAnHour(cl)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- cl.Noop(ctx) }()
-	go func() { done <- cl.Noop(context.Background()) }()
-	for !cl.pool.wanted() {
-		time.Sleep(time.Millisecond)
-	}
+	left := make(chan error, 1)
+	go func() { left <- cl.Noop(ctx) }()
+	waiting(cl, 1)
 	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
+	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	cl.Close()
-	if err := <-done; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("%v", err)
+	refused := make(chan error, 1)
+	go func() { refused <- cl.Noop(context.Background()) }()
+	waiting(cl, 1)
+	c.fail(errAborted)
+	cl.release(c)
+	if err := <-refused; !errors.Is(err, errNoDial) {
+		t.Errorf("nothing is left to wait for: %v", err)
+	}
+}
+
+var errNoDial = errors.New("no dial succeeds")
+
+// pauseForAnHour makes the pool believe that a dial has just failed.
+func pauseForAnHour(cl *Client) {
+	cl.pool.mu.Lock()
+	defer cl.pool.mu.Unlock()
+	cl.pool.pause, cl.pool.notBefore = time.Hour, time.Now().Add(time.Hour)
+	if cl.pool.failure == nil {
+		cl.pool.failure = errNoDial
+	}
+}
+
+// waiting returns when so many callers wait for a connection.
+func waiting(cl *Client, n int) {
+	for {
+		cl.pool.mu.Lock()
+		now := len(cl.pool.waiters)
+		cl.pool.mu.Unlock()
+		if now == n {
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -43,6 +43,7 @@ type pool struct {
 	reaper     *time.Timer   // nil if no connection is idle
 	pause      time.Duration // between dials, as long as they fail
 	notBefore  time.Time     // the next dial
+	failure    error         // of the last dial, while there is a pause
 	retry      *time.Timer   // nil if nobody waits for that
 }
 
@@ -135,6 +136,10 @@ func (p *pool) schedule() {
 	}
 	clear(p.waiters[len(waiting):])
 	p.waiters = waiting
+	if p.down() {
+		p.refuse(len(p.waiters), p.failure)
+		return
+	}
 
 	for p.dialing < unserved && len(p.conns)+p.dialing < p.limit && p.mayDial() {
 		p.dialing++
