@@ -59,6 +59,7 @@ func TestWhoKnowsWhom(t *testing.T) {
 		{"cache", []string{"github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
 		{"ftpfs", []string{"ftpfs/ftpclient", "ftpfs/cache", "bazil.org/fuse", "github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
 		{"internal/ftptest", []string{"github.com/fclairamb/ftpserverlib", "github.com/spf13/afero", "golang.org/x/sys/unix"}},
+		{"internal/netlab", []string{"github.com/vishvananda/netlink", "golang.org/x/sys/unix"}},
 	} {
 		for file, list := range imports(t, rule.dir) {
 			for _, imported := range list {
