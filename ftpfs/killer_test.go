@@ -135,7 +135,7 @@ func (k *killer) revive(t *testing.T, m *fusetest.Mount) {
 	}
 	eventually(t, 5*time.Second, "using the mount again", func() error {
 		k.keepUp(t)
-		_, err := m.Try("ls -l > /dev/null; echo alive > alive; test \"$(cat alive)\" = alive; rm alive")
+		_, err := m.Try("ls -l > /dev/null; echo alive > alive; sync alive; test \"$(cat alive)\" = alive; rm alive")
 		return err
 	})
 }

@@ -133,7 +133,8 @@ func (u *uploads) count() int {
 	return len(u.waiting)
 }
 
-// drain tries once more to publish what waits, and returns the first error.
+// drain tries once more to publish what waits, and returns the first error. It
+// takes away what failed uploads have left on the server.
 func (u *uploads) drain(ctx context.Context) error {
 	u.mu.Lock()
 	waiting := make(map[*content]*node, len(u.waiting))
@@ -148,6 +149,9 @@ func (u *uploads) drain(ctx context.Context) error {
 			path, _ := u.nodes.path(n)
 			first = fmt.Errorf("%s could not be uploaded: %w", path, err)
 		}
+	}
+	if tidied := u.tidy(); tidied != nil {
+		<-tidied
 	}
 	return first
 }

@@ -31,6 +31,8 @@ type uploads struct {
 
 	mu      sync.Mutex
 	waiting map[*content]*node // failed and closed, to be tried again
+	litter  []string           // temporary files to remove when the server answers again
+	tidying chan struct{}      // closed when that has ended; nil if it is not under way
 }
 
 func newUploads(cs *contents, log *slog.Logger) *uploads {
@@ -187,16 +189,6 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 	return e, nil
 }
 
-// sweep removes what a failed upload left, as far as the server lets us.
-func (u *uploads) sweep(temp string) {
-	ctx, cancel := context.WithTimeout(u.base, 10*time.Second)
-	defer cancel()
-	if err := u.client.Delete(ctx, temp); err != nil && errno(err) != syscall.ENOENT {
-		u.tree.temps.left(temp)
-		u.log.Debug("temporary file left behind", "path", temp, "error", err)
-	}
-}
-
 // published records that the server has the bytes of generation gen as e.
 func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry, gen uint64) {
 	_, e.Name = split(path)
@@ -220,6 +212,7 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	u.nodes.mu.Lock()
 	n.entry, n.kept = e, e
 	u.nodes.mu.Unlock()
+	u.tidy()
 }
 
 // uploadReader reads the content from its start to the size that it had when

@@ -1,0 +1,73 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+const (
+	maxLitter = 1000             // paths remembered
+	sweepTime = 10 * time.Second // for the removal of one
+)
+
+// sweep removes what a failed upload left under a temporary name. If the server
+// does not answer, that is done when it does again.
+func (u *uploads) sweep(temp string) {
+	if u.remove(temp) || u.base.Err() != nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.litter) < maxLitter {
+		u.litter = append(u.litter, temp)
+	}
+}
+
+// tidy removes in the background what sweep could not: the server answers again.
+// The channel is closed when that has ended; it is nil if there is nothing to do.
+func (u *uploads) tidy() <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.litter) > 0 && u.tidying == nil {
+		u.tidying = make(chan struct{})
+		u.wg.Go(u.removeLitter)
+	}
+	return u.tidying
+}
+
+// removeLitter ends when all is removed or the server is silent again.
+func (u *uploads) removeLitter() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for len(u.litter) > 0 {
+		temp := u.litter[0]
+		u.mu.Unlock()
+		gone := u.remove(temp)
+		u.mu.Lock()
+		if !gone {
+			break
+		}
+		u.litter = u.litter[1:]
+	}
+	close(u.tidying)
+	u.tidying = nil
+}
+
+// remove deletes a temporary file and tells whether there is nothing left to
+// try: it is gone, or the server refuses.
+func (u *uploads) remove(temp string) bool {
+	ctx, cancel := context.WithTimeout(u.base, sweepTime)
+	defer cancel()
+	err := u.client.Delete(ctx, temp)
+	if err == nil || errno(err) == syscall.ENOENT {
+		return true
+	}
+	u.tree.temps.left(temp)
+	u.log.Debug("temporary file left behind", "path", temp, "error", err)
+	var refused *ftpclient.Error
+	return errors.As(err, &refused) && refused.Code != 421
+}
