@@ -5,11 +5,7 @@ import (
 	"net"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newLab(t testing.TB, link Link) *Lab {
 	t.Helper()

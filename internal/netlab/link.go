@@ -41,15 +41,15 @@ func (l Link) queue() int {
 func (l Link) check() error {
 	switch {
 	case l.RTT < 0 || l.RTT > time.Hour:
-		return fmt.Errorf("netlab: a round-trip time of %v: it must be between 0 and 1h", l.RTT)
+		return fmt.Errorf("a round-trip time of %v: it must be between 0 and 1h", l.RTT)
 	case l.Rate != 0 && !(l.Rate >= 1000 && l.Rate <= 1e12):
-		return fmt.Errorf("netlab: a rate of %v bit/s: it must be 0 or from 1e3 to 1e12", l.Rate)
+		return fmt.Errorf("a rate of %v bit/s: it must be 0 or from 1e3 to 1e12", l.Rate)
 	case !(l.Loss >= 0 && l.Loss <= 1):
-		return fmt.Errorf("netlab: a loss of %v: it must be from 0 to 1", l.Loss)
+		return fmt.Errorf("a loss of %v: it must be from 0 to 1", l.Loss)
 	case l.mtu() < leastMTU || l.mtu() > mostMTU:
-		return fmt.Errorf("netlab: an MTU of %d: it must be from %d to %d", l.MTU, leastMTU, mostMTU)
+		return fmt.Errorf("an MTU of %d: it must be from %d to %d", l.MTU, leastMTU, mostMTU)
 	case l.Queue < 0 || l.Queue != 0 && l.Queue < l.mtu():
-		return errors.New("netlab: the queue must hold a packet at least")
+		return errors.New("the queue must hold a packet at least")
 	}
 	return nil
 }

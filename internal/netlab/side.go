@@ -17,7 +17,25 @@ type Side struct {
 	Addr6 netip.Addr // on the link, IPv6
 
 	namespace *os.File
-	device    string
+}
+
+// newSide makes a namespace that is on the link by the given addresses.
+func newSide(addr, addr6 string) (*Side, error) {
+	s := &Side{Addr: netip.MustParseAddr(addr), Addr6: netip.MustParseAddr(addr6)}
+	var err error
+	if s.namespace, err = newNamespace(); err != nil {
+		return nil, err
+	}
+	if err := s.Do(prepare); err != nil {
+		s.namespace.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// end gives the device by which the side is on the link.
+func (s *Side) end() end {
+	return end{s.namespace, "lab0", []netip.Prefix{netip.PrefixFrom(s.Addr, 24), netip.PrefixFrom(s.Addr6, 64)}}
 }
 
 // Do calls f on a thread that is in the namespace, and gives its error. Sockets that f opens and

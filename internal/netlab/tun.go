@@ -4,47 +4,64 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// tunQueue is how many packets the kernel keeps for the forwarder; more than can come between
-// two of its looks, so that all drops are the link's own.
-const tunQueue = 20000
-
-// openTUN makes a TUN device in the network namespace of the thread: whoever has the
-// descriptor reads and writes its IP packets. The device is gone when it is closed.
-func openTUN(name string) (int, error) {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		return -1, errors.New("open /dev/net/tun: permission denied: run as root, or let your user read and write it")
+// layTUN joins two ends by a TUN device each, and a process that forwards between them.
+func layTUN(server, client end, link Link) (line, error) {
+	var tuns []*os.File
+	defer func() {
+		for _, tun := range tuns {
+			tun.Close()
+		}
+	}()
+	for _, e := range []end{server, client} {
+		tun, err := openTUN(e)
+		if err != nil {
+			return nil, err
+		}
+		tuns = append(tuns, tun)
+		if err := e.up(link.mtu()); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return -1, fmt.Errorf("open /dev/net/tun: %w", err)
-	}
-	if err := makeTUN(fd, name); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
+	return startProcess(tuns[0], tuns[1], link)
 }
 
-func makeTUN(fd int, name string) error {
-	request, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
+// tunQueue is how many packets the kernel keeps until the forwarder takes them: more than it sends
+// between two looks of the forwarder, so that none is dropped but by the link.
+const tunQueue = 20000
+
+// openTUN makes a TUN device. Who has the file reads and writes its IP packets; the device is gone when
+// the file is closed.
+func openTUN(e end) (tun *os.File, err error) {
+	err = within(e.namespace, func() error {
+		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return errors.New("open /dev/net/tun: permission denied: be root, or have root allow it by chmod 666 /dev/net/tun")
+		case err != nil:
+			return fmt.Errorf("open /dev/net/tun: %w", err)
+		}
+		tun = os.NewFile(uintptr(fd), "/dev/net/tun")
+		request, err := unix.NewIfreq(e.device)
+		if err != nil {
+			return err
+		}
+		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+			return fmt.Errorf("make a TUN device: %w", err)
+		}
+		return nil
+	})
+	if err == nil {
+		err = e.do(func(dev netlink.Link) error { return netlink.LinkSetTxQLen(dev, tunQueue) })
 	}
-	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-		return fmt.Errorf("make the TUN device %s: %w", name, err)
+	if err != nil && tun != nil {
+		tun.Close()
 	}
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("find the TUN device %s: %w", name, err)
-	}
-	if err := netlink.LinkSetTxQLen(link, tunQueue); err != nil {
-		return fmt.Errorf("set the queue of %s: %w", name, err)
-	}
-	return nil
+	return tun, err
 }

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// wire is one direction of a link: it decides what becomes of a packet and holds those that
+// wire is one direction of a link: it decides what becomes of a packet, and holds those that
 // are under way. Times are measured from any fixed moment; they never go backwards.
 //
-// A packet departs when the line has sent all before it, at the rate of the line, and arrives
-// half a round trip after its last bit has departed. Packets stay in order.
+// A packet departs when the line has sent all before it and itself at its rate, and arrives
+// half a round trip later. Packets stay in order.
 type wire struct {
 	delay  time.Duration
 	rate   float64 // bytes per second, 0 = unlimited
-	queue  float64 // bytes that may wait
+	queue  float64 // bytes
 	loss   float64
 	random *rand.Rand
 
 	free   time.Duration // when the line has sent all that it has accepted
-	newest time.Duration // arrival of the last packet that was accepted
+	newest time.Duration // arrival of the packet accepted last
 
-	// A ring of the packets under way. The buffers are used again.
+	// A ring of the packets under way. Buffers are used again.
 	ring  []flying
 	first int
 	count int
@@ -28,76 +28,65 @@ type wire struct {
 
 type flying struct {
 	arrival time.Duration
-	data    []byte
+	packet  []byte
 }
 
-type fate int
-
-const (
-	carried fate = iota
-	lost         // by chance
-	dropped      // because the queue was full
-)
-
+// newWire makes a wire; each direction has a stream of random numbers of its own.
 func newWire(link Link, stream uint64) *wire {
 	w := &wire{random: rand.New(rand.NewPCG(link.Seed, stream)), ring: make([]flying, 64)}
 	w.set(link)
 	return w
 }
 
-// set changes the line for the packets to come.
+// set changes the wire for the packets to come.
 func (w *wire) set(link Link) {
-	w.delay = link.RTT / 2
+	w.delay = (link.RTT + 1) / 2
 	w.rate = link.Rate / 8
 	w.queue = float64(link.queue())
 	w.loss = link.Loss
 }
 
-// accept takes a packet that is handed to the line now.
-func (w *wire) accept(now time.Duration, packet []byte) fate {
+// accept takes a packet that reaches the wire now, and tells whether it will arrive.
+func (w *wire) accept(now time.Duration, packet []byte) bool {
 	departure := now
 	if w.rate > 0 {
 		start := max(now, w.free)
 		waiting := (start - now).Seconds() * w.rate
 		if waiting+float64(len(packet)) > w.queue {
-			return dropped
+			return false
 		}
 		departure = start + time.Duration(float64(len(packet))/w.rate*float64(time.Second))
 		w.free = departure
 	}
 	if w.loss > 0 && w.random.Float64() < w.loss {
-		return lost
+		return false
 	}
 	w.newest = max(w.newest, departure+w.delay)
-	w.push(w.newest, packet)
-	return carried
+	w.push(flying{arrival: w.newest}, packet)
+	return true
 }
 
 // next tells when the next packet arrives, if any is under way.
 func (w *wire) next() (arrival time.Duration, ok bool) {
-	if w.count == 0 {
-		return 0, false
-	}
-	return w.ring[w.first].arrival, true
+	return w.ring[w.first].arrival, w.count > 0
 }
 
 // deliver takes the next packet out. It is valid until the next accept.
 func (w *wire) deliver() []byte {
-	p := w.ring[w.first].data
+	packet := w.ring[w.first].packet
 	w.first = (w.first + 1) % len(w.ring)
 	w.count--
-	return p
+	return packet
 }
 
-func (w *wire) push(arrival time.Duration, packet []byte) {
+func (w *wire) push(f flying, packet []byte) {
 	if w.count == len(w.ring) {
 		bigger := make([]flying, 2*len(w.ring))
-		n := copy(bigger, w.ring[w.first:])
-		copy(bigger[n:], w.ring[:w.first])
+		copy(bigger[copy(bigger, w.ring[w.first:]):], w.ring[:w.first])
 		w.ring, w.first = bigger, 0
 	}
-	p := &w.ring[(w.first+w.count)%len(w.ring)]
-	p.arrival = arrival
-	p.data = append(p.data[:0], packet...)
+	slot := &w.ring[(w.first+w.count)%len(w.ring)]
+	f.packet = append(slot.packet[:0], packet...)
+	*slot = f
 	w.count++
 }
