@@ -14,18 +14,26 @@ import (
 // openActive lets the server connect to a new listening socket. In a mode that is
 // proven everything leaves in one write.
 func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) (net.Conn, error) {
-	l, err := c.listenData(m)
-	if err != nil {
-		return nil, &dataError{m, err}
+	switch {
+	case !c.local.IsValid():
+		return nil, &dataError{m, errors.New("the control connection has no IP address to listen on")}
+	case m == ModePORT && !c.advertised().Is4():
+		return nil, &dataError{m, errors.New("PORT cannot tell an IPv6 address")}
 	}
-	defer l.Close()
+	l, err := c.listenData(ctx)
+	if err != nil {
+		return nil, err // the mode is not to blame
+	}
+	defer func() {
+		l.end(c.err != nil)
+		if l.stranger.IsValid() {
+			c.client.cfg.Logger.Warn("data connection from a stranger closed", "from", l.stranger.String())
+		}
+	}()
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	port, err := c.portCommand(m, l.Addr())
-	if err != nil {
-		return nil, &dataError{m, err}
-	}
+	port := c.portCommand(m, l.Addr())
 	timeout := c.client.cfg.Timeout
 	if !proven {
 		timeout = min(timeout, detectTimeout)
@@ -69,7 +77,7 @@ func (c *conn) sendPort(m Mode, port command, t transfer) error {
 // an older one or none. pyftpdlib connects before it replies and mixes up the order of
 // replies if the transfer command comes meanwhile; its connection is returned. Now and
 // then it forgets to connect, thus the short timeout.
-func (c *conn) sendPortApart(m Mode, port command, t transfer, l *net.TCPListener) (net.Conn, error) {
+func (c *conn) sendPortApart(m Mode, port command, t transfer, l *dataListener) (net.Conn, error) {
 	if err := c.send(port); err != nil {
 		return nil, err
 	}
@@ -81,7 +89,7 @@ func (c *conn) sendPortApart(m Mode, port command, t transfer, l *net.TCPListene
 		return nil, &dataError{m, refusal(port.verb, "", r)}
 	}
 	l.SetDeadline(time.Now().Add(earlyAccept))
-	early, err := c.acceptFrom(l)
+	early, err := l.accept(c.peer)
 	if err == nil {
 		c.client.server.learnConnectsAtPort()
 	}
@@ -99,7 +107,7 @@ const earlyAccept = 2 * time.Millisecond
 
 // acceptTransfer reads the replies to the transfer's commands and takes the server's
 // connection, if early is not it.
-func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *net.TCPListener, early net.Conn, deadline time.Time) (net.Conn, error) {
+func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *dataListener, early net.Conn, deadline time.Time) (net.Conn, error) {
 	replies, err := c.activeReplies(m, t, time.Until(deadline))
 	if err != nil {
 		return nil, err
@@ -155,33 +163,6 @@ type noData struct{ net.Conn }
 
 func (noData) Close() error { return nil }
 
-// listenData listens on the control connection's own address.
-func (c *conn) listenData(m Mode) (*net.TCPListener, error) {
-	if !c.local.IsValid() {
-		return nil, errors.New("the control connection has no IP address")
-	}
-	if m == ModePORT && !c.advertised().Is4() {
-		return nil, errors.New("PORT cannot tell an IPv6 address")
-	}
-	lo, hi := c.client.cfg.ActivePorts.Lo, c.client.cfg.ActivePorts.Hi
-	if hi == 0 {
-		return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.local, 0)))
-	}
-	// Another port each time: the one used last may be held back by the other side.
-	n := int(hi) - int(lo) + 1
-	start := int(c.client.ports.Add(1))
-	var last error
-	for i := range n {
-		port := lo + uint16((start+i)%n)
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.local, port)))
-		if err == nil {
-			return l, nil
-		}
-		last = err
-	}
-	return nil, fmt.Errorf("no free port in %d-%d: %w", lo, hi, last)
-}
-
 // advertised is the address that the server is told to connect to.
 func (c *conn) advertised() netip.Addr {
 	if a := c.client.cfg.ActiveAddress; a.IsValid() {
@@ -191,23 +172,21 @@ func (c *conn) advertised() netip.Addr {
 }
 
 // portCommand tells the server where l listens: PORT (RFC 959) or EPRT (RFC 2428).
-func (c *conn) portCommand(m Mode, l net.Addr) (command, error) {
+func (c *conn) portCommand(m Mode, l net.Addr) command {
 	addr, port := c.advertised(), l.(*net.TCPAddr).Port
 	switch {
-	case m == ModePORT && addr.Is4():
-		arg := strings.ReplaceAll(addr.String(), ".", ",")
-		return command{"PORT", fmt.Sprintf("%s,%d,%d", arg, port>>8, port&0xff)}, nil
 	case m == ModePORT:
-		return command{}, errors.New("PORT cannot tell an IPv6 address")
+		arg := strings.ReplaceAll(addr.String(), ".", ",")
+		return command{"PORT", fmt.Sprintf("%s,%d,%d", arg, port>>8, port&0xff)}
 	case addr.Is4():
-		return command{"EPRT", "|1|" + addr.String() + "|" + strconv.Itoa(port) + "|"}, nil
+		return command{"EPRT", "|1|" + addr.String() + "|" + strconv.Itoa(port) + "|"}
 	}
-	return command{"EPRT", "|2|" + addr.WithZone("").String() + "|" + strconv.Itoa(port) + "|"}, nil
+	return command{"EPRT", "|2|" + addr.WithZone("").String() + "|" + strconv.Itoa(port) + "|"}
 }
 
 // acceptData waits for the server's connection, until the deadline, the end of ctx, or
 // a reply that says that none will come. Connections from other hosts are closed.
-func (c *conn) acceptData(ctx context.Context, verb string, l *net.TCPListener, deadline time.Time) (net.Conn, error) {
+func (c *conn) acceptData(ctx context.Context, verb string, l *dataListener, deadline time.Time) (net.Conn, error) {
 	l.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(longAgo) })
 	defer stop()
@@ -223,7 +202,7 @@ func (c *conn) acceptData(ctx context.Context, verb string, l *net.TCPListener, 
 			l.SetDeadline(longAgo)
 		}
 	}()
-	nc, err := c.acceptFrom(l)
+	nc, err := l.accept(c.peer)
 	c.setDeadline(c.nc, longAgo)
 	<-watched
 	if err == nil {
@@ -235,18 +214,4 @@ func (c *conn) acceptData(ctx context.Context, verb string, l *net.TCPListener, 
 		}
 	}
 	return nil, c.cause(err)
-}
-
-func (c *conn) acceptFrom(l *net.TCPListener) (net.Conn, error) {
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if addrOf(nc.RemoteAddr()) == c.peer {
-			return nc, nil
-		}
-		c.client.cfg.Logger.Warn("data connection from a stranger closed", "from", nc.RemoteAddr().String())
-		nc.Close()
-	}
 }

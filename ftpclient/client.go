@@ -20,7 +20,7 @@ type Client struct {
 	pool     pool
 	counters counters
 	conns    atomic.Int64 // numbers given to control connections
-	ports    atomic.Uint32
+	ports    portQueue
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -36,7 +36,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	cl := &Client{cfg: cfg, secrets: cfg.secrets()}
+	cl := &Client{cfg: cfg, secrets: cfg.secrets(), ports: newPortQueue(cfg.ActivePorts)}
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
 	return cl, nil

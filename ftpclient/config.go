@@ -19,7 +19,7 @@ type Config struct {
 	Password      string        //
 	Account       string        // answer to 332, "" = none
 	Mode          Mode          // how data connections are opened
-	ActivePorts   PortRange     // ports to listen on in active mode; zero = any
+	ActivePorts   PortRange     // ports to listen on in active mode, waited for while all are in use; zero = any
 	ActiveAddress netip.Addr    // address told in PORT and EPRT; zero = the control connection's local address
 	PasvAddress   PasvAddress   // where to connect to in passive mode; zero = the control connection's peer
 	Connections   int           // most control connections; 0 = 6. One never serves bulk transfers if there is more than one
@@ -36,6 +36,10 @@ type Config struct {
 
 	// Dial opens control and passive data connections. nil = net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Listen opens the sockets of active mode, on the control connection's local address. nil
+	// = net.ListenConfig.
+	Listen func(ctx context.Context, network, addr string) (*net.TCPListener, error)
 }
 
 // PortRange is an inclusive range of TCP ports; the zero value is any port.
@@ -47,8 +51,9 @@ type PasvAddress struct {
 	fixed  netip.Addr
 }
 
-// PasvReply is the address in the server's 227 reply. EPSV tells none and uses the
-// control connection's peer.
+// PasvReply is the address in the server's 227 reply, if it can be one: an inner, zero or
+// group address told by a server outside counts as none. EPSV tells none. Without an
+// address the control connection's peer is used.
 var PasvReply = PasvAddress{asTold: true}
 
 // PasvFixed is always addr.
@@ -131,7 +136,18 @@ func (cfg *Config) complete() error {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
+	if cfg.Listen == nil {
+		cfg.Listen = listen
+	}
 	return nil
+}
+
+func listen(ctx context.Context, network, addr string) (*net.TCPListener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
 }
 
 // completeAddr adds the port 21 to a host without one.

@@ -132,14 +132,14 @@ func (c *conn) openBy(ctx context.Context, m Mode, t transfer, proven bool) (net
 	if !m.passive() {
 		return c.openActive(ctx, m, t, proven)
 	}
-	addr, err := c.askPassive(m)
+	to, err := c.askPassive(m)
 	if err != nil {
 		return nil, err
 	}
 	if proven {
-		return c.start(ctx, c.dialData(m, addr, c.client.cfg.Timeout), t)
+		return c.start(ctx, c.dialData(m, to, c.client.cfg.Timeout), t)
 	}
-	d := c.dialData(m, addr, min(c.client.cfg.Timeout, detectTimeout))
+	d := c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
 	if err := c.await(ctx, d); err != nil {
 		d.drop()
 		return nil, err

@@ -16,41 +16,58 @@ func passiveCommand(m Mode) command {
 	return command{verb: "PASV"}
 }
 
+// passivePort is where to connect to for data.
+type passivePort struct {
+	addr string
+	told netip.Addr // the host in the reply, where it is another one; zero none
+}
+
+// explain adds to an error of connecting there that the reply names another host.
+func (p passivePort) explain(err error) error {
+	if !p.told.IsValid() {
+		return err
+	}
+	return fmt.Errorf("%w (the server named the host %s in its reply)", err, p.told)
+}
+
 // askPassive asks the server to listen and returns where.
-func (c *conn) askPassive(m Mode) (addr string, err error) {
+func (c *conn) askPassive(m Mode) (passivePort, error) {
 	if m == ModePASV && !c.peer.Is4() && c.peer.IsValid() {
-		return "", &dataError{m, fmt.Errorf("PASV cannot tell an IPv6 address")}
+		return passivePort{}, &dataError{m, fmt.Errorf("PASV cannot tell an IPv6 address")}
 	}
 	if err := c.check(); err != nil {
-		return "", err
+		return passivePort{}, err
 	}
 	replies, err := c.exchange(passiveCommand(m))
 	if err != nil {
-		return "", unchanged(err)
+		return passivePort{}, unchanged(err)
 	}
 	return c.passiveAddr(m, replies[0])
 }
 
 // passiveAddr reads the reply to EPSV or PASV.
-func (c *conn) passiveAddr(m Mode, r reply) (string, error) {
-	var told netip.AddrPort
-	var ok bool
+func (c *conn) passiveAddr(m Mode, r reply) (passivePort, error) {
+	var told netip.Addr
+	var port uint16
 	switch {
 	case r.refused():
-		return "", &dataError{m, refusal(passiveCommand(m).verb, "", r)}
+		return passivePort{}, &dataError{m, refusal(passiveCommand(m).verb, "", r)}
 	case m == ModeEPSV && r.code != 229, m == ModePASV && r.code != 227:
-		return "", c.surprised(r)
+		return passivePort{}, c.surprised(r)
 	case m == ModeEPSV:
-		var port uint16
-		port, ok = parseEPSV(r.text())
-		told = netip.AddrPortFrom(netip.Addr{}, port)
+		port = parseEPSV(r.text())
 	default:
-		told, ok = parsePASV(r.text())
+		told, port = parsePASV(r.text())
 	}
-	if !ok {
-		return "", &dataError{m, fmt.Errorf("%s: no address in %d %.80q", passiveCommand(m).verb, r.code, r.shown())}
+	if port == 0 {
+		return passivePort{}, &dataError{m, fmt.Errorf("%s: no address in %d %.80q", passiveCommand(m).verb, r.code, r.shown())}
 	}
-	return net.JoinHostPort(c.passiveHost(told.Addr()), strconv.Itoa(int(told.Port()))), nil
+	host := c.passiveHost(told)
+	p := passivePort{addr: net.JoinHostPort(host, strconv.Itoa(int(port)))}
+	if told.IsValid() && told.String() != host {
+		p.told = told
+	}
+	return p, nil
 }
 
 func (c *conn) passiveHost(told netip.Addr) string {
@@ -58,7 +75,7 @@ func (c *conn) passiveHost(told netip.Addr) string {
 	switch {
 	case p.fixed.IsValid():
 		return p.fixed.String()
-	case p.asTold && told.IsValid() && !told.IsUnspecified():
+	case p.asTold && believable(told, c.peer):
 		return told.String()
 	case c.peer.IsValid():
 		return c.peer.String()
@@ -67,25 +84,55 @@ func (c *conn) passiveHost(told netip.Addr) string {
 	return host
 }
 
-// parseEPSV finds the port in "Entering Extended Passive Mode (|||6446|)" (RFC 2428
-// section 3). Any character may be the delimiter.
-func parseEPSV(text string) (port uint16, ok bool) {
-	_, rest, found := strings.Cut(text, "(")
-	inner, _, closed := strings.Cut(rest, ")")
-	if !found || !closed || len(inner) < 5 {
-		return 0, false
+// believable tells whether the address in a PASV reply may be reached by who reaches peer:
+// zero, a group or an address of an inner network told from outside of it is a mistake.
+func believable(told, peer netip.Addr) bool {
+	switch {
+	case !told.IsValid(), told.IsUnspecified(), told.IsMulticast(), told == limitedBroadcast:
+		return false
+	case !peer.IsValid(): // behind a proxy
+		return !told.IsLoopback() && !told.IsLinkLocalUnicast()
+	case told.IsLoopback():
+		return peer.IsLoopback()
+	case told.IsLinkLocalUnicast():
+		return peer.IsLinkLocalUnicast()
+	case told.IsPrivate():
+		return peer.IsPrivate() || peer.IsLoopback()
 	}
-	fields := strings.Split(inner, inner[:1])
-	if len(fields) != 5 || fields[4] != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(fields[3], 10, 16)
-	return uint16(n), err == nil && n != 0
+	return true
 }
 
-// parsePASV finds six numbers divided by commas, with or without parentheses (RFC 1123
-// section 4.1.2.6).
-func parsePASV(text string) (netip.AddrPort, bool) {
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// parseEPSV finds the port in "Entering Extended Passive Mode (|||6446|)" (RFC 2428
+// section 3), 0 if there is none. Any character may be the delimiter; without parentheses
+// only the usual one. A network address between the delimiters does not count.
+func parseEPSV(text string) (port uint16) {
+	_, inner, ok := strings.Cut(text, "(")
+	if ok {
+		inner, _, ok = strings.Cut(inner, ")")
+	} else if i := strings.IndexByte(text, '|'); i >= 0 {
+		inner, ok = text[i:], true
+	}
+	inner = strings.ReplaceAll(inner, " ", "")
+	if !ok || inner == "" {
+		return 0
+	}
+	fields := strings.Split(inner, inner[:1])
+	if len(fields) < 5 || !isDigits(fields[3]) {
+		return 0
+	}
+	n, err := strconv.ParseUint(fields[3], 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}
+
+// parsePASV finds six numbers divided by commas, with or without parentheses and blanks
+// (RFC 1123 section 4.1.2.6); port 0 if there are none.
+func parsePASV(text string) (host netip.Addr, port uint16) {
+	text = strings.ReplaceAll(strings.ReplaceAll(text, ", ", ","), " ,", ",")
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r != ',' && (r < '0' || r > '9') }) {
 		parts := strings.Split(strings.Trim(word, ","), ",")
 		if len(parts) != 6 {
@@ -95,12 +142,11 @@ func parsePASV(text string) (netip.AddrPort, bool) {
 		for i, part := range parts {
 			n, err := strconv.ParseUint(part, 10, 8)
 			if err != nil {
-				return netip.AddrPort{}, false
+				return netip.Addr{}, 0
 			}
 			b[i] = byte(n)
 		}
-		port := uint16(b[4])<<8 | uint16(b[5])
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[:4])), port), port != 0
+		return netip.AddrFrom4([4]byte(b[:4])), uint16(b[4])<<8 | uint16(b[5])
 	}
-	return netip.AddrPort{}, false
+	return netip.Addr{}, 0
 }

@@ -178,14 +178,14 @@ func (c *conn) prepare(m Mode) {
 }
 
 func (c *conn) keepSpare(m Mode, r reply) {
-	addr, err := c.passiveAddr(m, r)
+	to, err := c.passiveAddr(m, r)
 	if err != nil {
 		// What has worked so far does not any more, or the reply answers something else.
 		c.client.modes.forget(m)
 		c.fail(err)
 		return
 	}
-	c.spare = c.dialData(m, addr, min(c.client.cfg.Timeout, detectTimeout))
+	c.spare = c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
 }
 
 // wantsSpare tells in which mode the connection should open a spare data connection;

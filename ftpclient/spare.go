@@ -23,16 +23,19 @@ type dataDial struct {
 }
 
 // dialData opens a data connection in the background.
-func (c *conn) dialData(m Mode, addr string, timeout time.Duration) *dataDial {
+func (c *conn) dialData(m Mode, to passivePort, timeout time.Duration) *dataDial {
 	cl := c.client
 	ctx, cancel := context.WithTimeout(cl.ctx, timeout)
 	d := &dataDial{mode: m, cancel: cancel, done: make(chan struct{})}
 	started := cl.spawn(func() {
 		defer cancel()
 		defer close(d.done)
-		nc, err := cl.cfg.Dial(ctx, "tcp", addr)
+		nc, err := cl.cfg.Dial(ctx, "tcp", to.addr)
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("connect to %s: %w", addr, os.ErrDeadlineExceeded)
+			err = fmt.Errorf("connect to %s: %w", to.addr, os.ErrDeadlineExceeded)
+		}
+		if err != nil {
+			err = to.explain(err)
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()

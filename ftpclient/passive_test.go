@@ -1,0 +1,79 @@
+package ftpclient
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Where to connect to, given what the server replies and what the caller wants.
+func TestPassiveAddress(t *testing.T) {
+	fixed := PasvFixed(netip.MustParseAddr("192.0.2.7"))
+	tests := []struct {
+		peer   string // of the control connection; "" behind a proxy
+		config PasvAddress
+		reply  string
+		addr   string
+		told   string // "" as connected to
+	}{
+		{"203.0.113.1", PasvAddress{}, "(203,0,113,1,4,1)", "203.0.113.1:1025", ""},
+		{"203.0.113.1", PasvAddress{}, "(10,0,0,5,4,1)", "203.0.113.1:1025", "10.0.0.5"},
+		{"203.0.113.1", PasvAddress{}, "0,0,0,0,4,1", "203.0.113.1:1025", "0.0.0.0"},
+		{"203.0.113.1", PasvReply, "(198,51,100,2,4,1)", "198.51.100.2:1025", ""},
+		{"203.0.113.1", PasvReply, "(10,0,0,5,4,1)", "203.0.113.1:1025", "10.0.0.5"},
+		{"203.0.113.1", PasvReply, "(127,0,0,1,4,1)", "203.0.113.1:1025", "127.0.0.1"},
+		{"203.0.113.1", PasvReply, "(169,254,0,1,4,1)", "203.0.113.1:1025", "169.254.0.1"},
+		{"203.0.113.1", PasvReply, "(0,0,0,0,4,1)", "203.0.113.1:1025", "0.0.0.0"},
+		{"203.0.113.1", PasvReply, "(224,0,0,1,4,1)", "203.0.113.1:1025", "224.0.0.1"},
+		{"203.0.113.1", PasvReply, "(255,255,255,255,4,1)", "203.0.113.1:1025", "255.255.255.255"},
+		{"10.1.1.1", PasvReply, "(10,0,0,5,4,1)", "10.0.0.5:1025", ""},
+		{"127.0.0.1", PasvReply, "(10,0,0,5,4,1)", "10.0.0.5:1025", ""},
+		{"", PasvReply, "(10,0,0,5,4,1)", "10.0.0.5:1025", ""},
+		{"", PasvReply, "(127,0,0,1,4,1)", "ftp.example.org:1025", "127.0.0.1"},
+		{"", PasvAddress{}, "(10,0,0,5,4,1)", "ftp.example.org:1025", "10.0.0.5"},
+		{"203.0.113.1", fixed, "(10,0,0,5,4,1)", "192.0.2.7:1025", "10.0.0.5"},
+	}
+	for _, tt := range tests {
+		c := &conn{client: &Client{cfg: Config{Addr: "ftp.example.org:21", PasvAddress: tt.config}}}
+		if tt.peer != "" {
+			c.peer = netip.MustParseAddr(tt.peer)
+		}
+		to, err := c.passiveAddr(ModePASV, reply{code: 227, lines: []string{"Entering Passive Mode " + tt.reply}})
+		told := ""
+		if to.told.IsValid() {
+			told = to.told.String()
+		}
+		if err != nil || to.addr != tt.addr || told != tt.told {
+			t.Errorf("%s at %q, %v: %+v, %v", tt.reply, tt.peer, tt.config, to, err)
+		}
+	}
+	c := &conn{client: &Client{}, peer: netip.MustParseAddr("2001:db8::1")}
+	if to, err := c.passiveAddr(ModeEPSV, reply{code: 229, lines: []string{"ok (|||6446|)"}}); err != nil || to.addr != "[2001:db8::1]:6446" {
+		t.Errorf("%+v, %v", to, err)
+	}
+}
+
+// A failure to connect tells of the other address that the server named.
+func TestWrongAddressIsNamed(t *testing.T) {
+	s := startScript(t, func(p *peer) {
+		p.login()
+		p.expect("PASV")
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		p.send("227 (10,9,8,7," + commaPort(port) + ")")
+		p.drain()
+	})
+	cl := s.client(Config{Mode: ModePASV, Connections: 1, Timeout: time.Second})
+	_, err := cl.List(context.Background(), "/")
+	if err == nil || !strings.Contains(err.Error(), "connection refused (the server named the host 10.9.8.7 in its reply)") {
+		t.Error(err)
+	}
+}
