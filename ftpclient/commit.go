@@ -22,7 +22,7 @@ type Commit struct {
 // time and permissions, renames it to its final name and asks for its size, and for its
 // time if it could not be set. The rename decides: if it is refused the error is the
 // server's and the file keeps its temporary name. A size that is not that of the bytes
-// written is an error. That time or permissions could not be set is none: see
+// written is an error, and so are other bytes if Config.Verify is set (ErrMismatch). That time or permissions could not be set is none: see
 // CanSetModTime and CanChmod.
 //
 // The entry has size and time as the server has them. If the connection is lost the
@@ -46,6 +46,9 @@ func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
 		return Entry{}, err
 	}
 	defer w.c.watch(ctx)()
+	if err := w.verify(ctx); err != nil {
+		return Entry{}, err
+	}
 	return w.publish(k)
 }
 

@@ -26,6 +26,11 @@ type Config struct {
 	Timeout       time.Duration // longest silence: connect, reply, data progress; 0 = 30 s
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
 
+	// Verify makes Commit compare what the server has stored with what was sent, before
+	// it gives the file its name: by a checksum of the server's (see Checksums), which
+	// costs a round trip, or if it has none by reading the file back.
+	Verify bool
+
 	// Logger is told at Info which mode of data connections works and why others did
 	// not. nil = discard.
 	Logger *slog.Logger

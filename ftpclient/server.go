@@ -84,6 +84,13 @@ func (s *serverInfo) login() (known bool, facts string) {
 	return s.known, s.facts
 }
 
+// announced returns what FEAT has told, which does not change any more.
+func (s *serverInfo) announced() features {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.features
+}
+
 // wantsFIN tells whether the client should end its direction of a download at once.
 // Only where it is known to help: pyftpdlib falls silent if the FIN overtakes the
 // command.

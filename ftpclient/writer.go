@@ -19,6 +19,7 @@ type Writer struct {
 	count  int64  // bytes sent
 	early  []byte // all of them, as long as unanswered
 	err    error  // of all further calls
+	check  *check // of what is sent; nil none
 
 	// Changed under the lock; c, nc and unanswered only by the writing goroutine, which
 	// reads them without it.
@@ -65,7 +66,11 @@ func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error
 	if err != nil {
 		return nil, lost(verb, path, err)
 	}
-	return &Writer{client: cl, verb: verb, path: path, c: c, nc: o.nc, unanswered: o.unanswered}, nil
+	w := &Writer{client: cl, verb: verb, path: path, c: c, nc: o.nc, unanswered: o.unanswered}
+	if cl.cfg.Verify && verb == "STOR" {
+		w.check = cl.newCheck()
+	}
+	return w, nil
 }
 
 func (c *conn) uploadTransfer(verb, path string) (transfer, error) {
@@ -89,6 +94,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			send = w.sendEarly
 		}
 		n := send(piece)
+		w.check.add(piece[:n])
 		written += n
 		w.count += int64(n)
 		w.client.counters.bytesOut.Add(int64(n))

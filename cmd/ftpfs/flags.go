@@ -47,6 +47,7 @@ type flags struct {
 	uid, gid           uint32
 	umask              fs.FileMode
 	exactTimes         bool
+	verify             bool
 	allowOther         bool
 	defaultPermissions bool
 }
@@ -95,6 +96,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files (default your own `ID`)")
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
+	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
 }

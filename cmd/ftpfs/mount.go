@@ -233,6 +233,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		PasvAddress:   f.pasvAddress,
 		Connections:   f.connections,
 		Timeout:       f.timeout,
+		Verify:        f.verify,
 		Logger:        log,
 		Trace:         trace,
 	})
@@ -242,6 +243,9 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 	if err := client.Connect(ctx); err != nil {
 		client.Close()
 		return nil, explainConnect(err, j, f)
+	}
+	if f.verify && len(client.Checksums()) == 0 {
+		log.Warn("the server has no checksums: every uploaded file is read back to verify it")
 	}
 	root := j.Target.root(client.Root())
 	fs, err := ftpfs.Mount(client, j.MountPoint, ftpfs.Options{

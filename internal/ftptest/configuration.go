@@ -188,6 +188,7 @@ func (c *configuration) proftpd(servers string) ([]string, error) {
 	if c.opts.ImplicitTLS {
 		lines = append(lines, "TLSOptions UseImplicitSSL")
 	}
+	lines = append(lines, c.opts.Directives...)
 	config, err := c.file("proftpd.conf", strings.Join(lines, "\n")+"\n")
 	return []string{filepath.Join(servers, "usr/sbin/proftpd"), "-n", "-q", "-c", config}, err
 }

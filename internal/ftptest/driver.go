@@ -62,6 +62,7 @@ func (d *driver) GetSettings() (*ftpserver.Settings, error) {
 		Listener:                trackingListener{d.listener, &d.handlers},
 		ActiveTransferPortNon20: true,
 		DefaultTransferType:     ftpserver.TransferTypeASCII,
+		EnableHASH:              d.opts.Checksums,
 	}, nil
 }
 

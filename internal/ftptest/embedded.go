@@ -17,6 +17,7 @@ type Options struct {
 	Fs             afero.Fs // what is served; nil = a new one in memory
 	User, Password string   // "" = "user", "secret"
 	Anonymous      bool     // "anonymous" and "ftp" may log in, too, with any password
+	Checksums      bool     // XSHA256 and the like
 	IPv6           bool     // listen on ::1 instead of 127.0.0.1
 	Quirks         Quirks
 }
