@@ -99,6 +99,16 @@ func (d *Dirs[E]) Snapshot(dir string) (Listing[E], bool) {
 	return l.snapshot(), true
 }
 
+// Has tells whether there is a fresh listing of dir, without counting as a use
+// of it. It never blocks.
+func (d *Dirs[E]) Has(dir string) bool {
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l, ok := d.lru.Peek(dir)
+	return ok && now.Before(l.expires)
+}
+
 // fresh returns the listing of dir if it was asked for at most maxAge before
 // now (0: if its TTL has not run out), and counts it as used. d.mu is held.
 func (d *Dirs[E]) fresh(dir string, maxAge time.Duration, now time.Time) (*listing[E], bool) {

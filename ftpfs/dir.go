@@ -103,16 +103,19 @@ func (s *server) openDir(n *node, r *fuse.OpenRequest) {
 		r.RespondError(syscall.ENOENT)
 		return
 	}
+	dir := below(s.fs.tree.root, path)
 	opened := func(listing cache.Listing[ftpclient.Entry]) {
+		s.fs.walker.opens(dir)
 		h := &handle{node: n, dir: &dirHandle{data: s.fs.dirents(n, listing)}}
 		r.Respond(&fuse.OpenResponse{Handle: s.fs.handles.add(h)})
 	}
-	if listing, ok := s.fs.tree.dirs.Snapshot(below(s.fs.tree.root, path)); ok {
+	if listing, ok := s.fs.tree.dirs.Snapshot(dir); ok {
 		opened(listing)
 		return
 	}
+	s.fs.walker.opens(dir)
 	s.ask(r, func(ctx context.Context) error {
-		listing, err := s.fs.tree.list(ctx, below(s.fs.tree.root, path), 0)
+		listing, err := s.fs.tree.list(ctx, dir, 0)
 		if err != nil {
 			return err
 		}

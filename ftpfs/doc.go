@@ -9,6 +9,8 @@
 //     keeps its number and its identity through renames.
 //   - tree: names and attributes, answered from cached directory listings and
 //     changed by FTP commands.
+//   - walker: recognises programs that go through the tree, and lists
+//     directories ahead of them.
 //   - content: the bytes of one file while it is open or not yet uploaded, in
 //     a sparse local file with the ranges that are present and dirty.
 //   - stream: one RETR that fills a content from an offset onward, a bounded
@@ -46,6 +48,7 @@
 //	node.opening     one content of a file is made or given up at a time
 //	dirHandle.mu     the entries of an open directory
 //	uploads.mu       the files that wait for another try
+//	walker.mu        what is walked; the cache and the pool may be asked under it
 //	nodes.mu         names, parents and numbers of all nodes
 //	streams.mu       the streams of one file
 //	content.mu       the state of one file

@@ -75,6 +75,7 @@ type FS struct {
 	log      *slog.Logger
 	dir      string // the mount point
 	tree     *tree
+	walker   *walker
 	nodes    *nodes
 	handles  *handles
 	files    *cache.Files
@@ -128,6 +129,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.Root, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
+	f.walker = walkTree(base, f.tree)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
 		return err
 	}
@@ -184,6 +186,9 @@ func (f *FS) dispose() {
 	f.cancel()
 	if f.uploads != nil {
 		f.uploads.giveUp()
+	}
+	if f.walker != nil {
+		f.walker.Close()
 	}
 	if f.tree != nil {
 		f.tree.Close()
