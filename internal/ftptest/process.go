@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// process is a server program with all the sessions it has forked. It is the first process of
-// a PID namespace, so the kernel kills and reaps the others when it dies, whatever sessions
-// and groups they have made for themselves.
+// process is a server program with all the sessions it has forked, in a PID namespace of its
+// own: the kernel kills and reaps them all when its first process dies, whatever sessions and
+// groups they have made for themselves.
 type process struct {
 	cmd      *exec.Cmd
 	done     chan struct{} // closed when cmd has been waited for
@@ -27,6 +27,8 @@ func startProcess(argv []string, output string) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
+	// The first process inherits orphans, and vsftpd crashes on children that it does not know.
+	argv = append([]string{"/bin/sh", "-c", `"$@"; exit`, "ftptest-init"}, argv...)
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"}

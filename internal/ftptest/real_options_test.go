@@ -127,6 +127,22 @@ func TestRealNoOverwriteAndNoMLSD(t *testing.T) {
 	}
 }
 
+// Sessions that break off leave children behind which their parents have not waited for.
+func TestRealOutlivesSessions(t *testing.T) {
+	forEachServer(t, RealOptions{}, func(t *testing.T, s *Server) {
+		for range 20 {
+			c := connect(t, s.Addr)
+			c.login(s.User, s.Password)
+			c.send("EPSV")
+			c.conn.(*net.TCPConn).SetLinger(0)
+			c.conn.Close()
+		}
+		c := connect(t, s.Addr)
+		c.login(s.User, s.Password)
+		c.cmd(200, "NOOP")
+	})
+}
+
 func TestRealKillAndRestart(t *testing.T) {
 	forEachServer(t, RealOptions{}, func(t *testing.T, s *Server) {
 		c := connect(t, s.Addr)
