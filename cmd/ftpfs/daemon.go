@@ -74,7 +74,9 @@ func spawn(j job) error {
 func withoutSecrets(environ []string) []string {
 	var kept []string
 	for _, e := range environ {
-		if !strings.HasPrefix(e, "FTPFS_PASSWORD=") {
+		switch name, _, _ := strings.Cut(e, "="); name {
+		case "FTPFS_PASSWORD", "ALL_PROXY", "all_proxy": // a proxy's URL may hold a password
+		default:
 			kept = append(kept, e)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"ftpfs/ftpclient"
+	"ftpfs/internal/dialer"
 )
 
 // explainConnect says what to do about an error of the first connection.
@@ -19,7 +20,12 @@ func explainConnect(err error, j job, f *flags) error {
 	var refused *ftpclient.Error
 	var dns *net.DNSError
 	var timeout net.Error
+	var proxy *dialer.ProxyError
 	switch {
+	case errors.As(err, &proxy) && !proxy.Reached:
+		return fail(exitServer, "The proxy %s cannot be reached: %w. Check --proxy and ALL_PROXY, or use --proxy none.", proxy.Proxy, phrase{proxy.Err})
+	case errors.As(err, &proxy):
+		return fail(exitServer, "The proxy %s does not connect to %s: %w. Check its user and password, and whether it may connect to that port.", proxy.Proxy, host, phrase{proxy.Err})
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindTooMany:
 		return fail(exitServer, "%s has too many connections now: %w. Try again later.", host, err)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin && j.User == "":
@@ -34,6 +40,8 @@ func explainConnect(err error, j job, f *flags) error {
 		return fail(exitServer, "The address of %s cannot be found: %w. Check the network.", j.Target.Host, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fail(exitServer, "%s accepts no connection on port %d: check that the FTP server runs, and the port in the URL.", j.Target.Host, j.Target.Port)
+	case f.bind != "" && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENODEV)):
+		return fail(exitServer, "%s cannot be reached from %s: %w. Check --bind: the command ip address lists what there is.", host, f.bind, err)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fail(exitServer, "%s cannot be reached: %w. Check the network.", host, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ftpfs/ftpclient"
+	"ftpfs/internal/dialer"
 )
 
 func TestExplainConnect(t *testing.T) {
@@ -38,12 +39,19 @@ func TestExplainConnect(t *testing.T) {
 		{ann, dial(syscall.EHOSTUNREACH), exitServer, "host:2121 cannot be reached: ftp: dial tcp: no route to host. Check the network."},
 		{ann, dial(os.ErrDeadlineExceeded), exitServer, "host:2121 did not answer within 5s: check host, port and firewall, or raise --timeout."},
 		{ann, context.DeadlineExceeded, exitServer, "host:2121 did not answer within 5s: check host, port and firewall, or raise --timeout."},
+		{ann, &dialer.ProxyError{Proxy: "socks5://p:1080", Err: syscall.ECONNREFUSED}, exitServer,
+			"The proxy socks5://p:1080 cannot be reached: connection refused. Check --proxy and ALL_PROXY, or use --proxy none."},
+		{ann, &dialer.ProxyError{Proxy: "http://p:80", Reached: true, Err: errors.New("it answers 403 Forbidden")}, exitServer,
+			"The proxy http://p:80 does not connect to host:2121: it answers 403 Forbidden. Check its user and password, and whether it may connect to that port."},
 		{ann, io.ErrUnexpectedEOF, exitServer, "host:2121 cannot be used: unexpected EOF. Check that it is an FTP server."},
 	}
 	for _, tt := range tests {
 		err := explainConnect(tt.err, tt.j, f)
 		expect(t, tt.err.Error(), err, tt.code, tt.want)
 	}
+	bound := &flags{bind: "192.0.2.1"}
+	expect(t, "bind", explainConnect(dial(syscall.EADDRNOTAVAIL), ann, bound), exitServer,
+		"host:2121 cannot be reached from 192.0.2.1: ftp: dial tcp: cannot assign requested address. Check --bind: the command ip address lists what there is.")
 }
 
 func TestExplainMount(t *testing.T) {

@@ -31,6 +31,9 @@ type flags struct {
 	activePorts   ftpclient.PortRange
 	activeAddress netip.Addr
 	pasvAddress   ftpclient.PasvAddress
+	bind          string
+	ipv4, ipv6    bool
+	proxy         string
 	connections   int
 	timeout       time.Duration
 
@@ -78,6 +81,10 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
 	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
 	s.Var(value(&f.pasvAddress, ftpclient.ParsePasvAddress, "control|reply|ADDR", "control"), "pasv-address", "host to connect to in passive mode: the control connection's, as the server replies, or a fixed one")
+	s.StringVar(&f.bind, "bind", "", "connect and listen from an `ADDR|IFACE` of this machine (default any)")
+	s.BoolVarP(&f.ipv4, "ipv4", "4", false, "use IPv4 only")
+	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
+	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
 	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
 	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 
@@ -124,7 +131,7 @@ func homeDir(getenv func(string) string) string {
 }
 
 // aliases are names that mount(8) users expect.
-var aliases = map[string]string{"ro": "read-only"}
+var aliases = map[string]string{"ro": "read-only", "interface": "bind"}
 
 // applyOptions sets the flags named by -o, and checks all of them together.
 func (f *flags) applyOptions(s *pflag.FlagSet) error {
@@ -177,7 +184,8 @@ func (f *flags) check() error {
 	case f.dirCacheEntries < 1:
 		return fail(exitUsage, "--dir-cache-entries has to be 1 or more.")
 	}
-	return nil
+	_, err := f.dialer()
+	return err
 }
 
 // setting is one flag that was given, in the form in which it can be set again.

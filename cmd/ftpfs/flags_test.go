@@ -42,6 +42,7 @@ func TestFlagDefaults(t *testing.T) {
 func TestOptionsTakeEveryFlag(t *testing.T) {
 	// One -o with all of them, - and _ mixed.
 	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
+		"interface=lo,ipv4,ipv6=false,proxy=none," +
 		"connections=3,timeout=5s,user=ann=b,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
 		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,verify,allow_other,default_permissions"
 	f, given, err := parseFlags("-o", all)
@@ -51,6 +52,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	want := flags{
 		foreground: true, options: []string{all}, mode: ftpclient.ModePORT, activePorts: ftpclient.PortRange{Lo: 50000, Hi: 50100},
 		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
+		bind: "lo", ipv4: true, proxy: "none",
 		connections: 3, timeout: 5 * time.Second, user: "ann=b", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
 		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), exactTimes: true, verify: true,
 		allowOther: true, defaultPermissions: true,
@@ -58,7 +60,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("\ngot  %+v\nwant %+v", *f, want)
 	}
-	if len(given) != 23 {
+	if len(given) != 27 {
 		t.Errorf("%d settings: %v", len(given), given)
 	}
 	// What the daemon makes of it is the same.
@@ -104,6 +106,12 @@ func TestFlagErrors(t *testing.T) {
 		{"-o umask=9", `The option umask=9 is wrong: write a umask in octal digits, as 022. See ftpfs --help.`},
 		{"-o active-ports=9-1", `The option active-ports=9-1 is wrong: write a range of ports as 50000-50100. See ftpfs --help.`},
 		{"-o cache-size=big", `The option cache-size=big is wrong: write a size as 500M or 2G. See ftpfs --help.`},
+		{"-4 -6", `Give either --ipv4 or --ipv6, not both: without them both are used.`},
+		{"-6 --bind 127.0.0.1", `The address given by --bind is of the other version of IP: leave --ipv4 or --ipv6 away.`},
+		{"--bind nosuchif0", `--bind is wrong: "nosuchif0" is neither an IP address nor a network interface of this machine. The command ip address lists them.`},
+		{"--proxy http://u:secret@h:port", `The proxy given by --proxy or ALL_PROXY cannot be used: write a proxy as socks5://host:1080 or http://user:password@host:3128; special characters in user and password as %XX.`},
+		{"-o proxy=socks4://h", `The proxy given by --proxy or ALL_PROXY cannot be used: proxies of the kind socks4 cannot be used: only socks5:// and http:// can.`},
+		{"--mode port --proxy socks5://u:secret@h", `Through the proxy socks5://h:1080 a server cannot connect to this machine: use --mode passive, or --proxy none.`},
 		{"--modus=port", `There is no flag "modus". Did you mean "mode"? See ftpfs --help.`},
 		{"--password-file=x --password-stdin", `Give either --password-file or --password-stdin, not both.`},
 		{"-o password-file=x,password-stdin", `Give either --password-file or --password-stdin, not both.`},

@@ -63,6 +63,10 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	if j.User, j.Password, err = systemSources(stderr).credentials(t, f); err != nil {
 		return err
 	}
+	if err := f.route(os.Getenv, t.addr()); err != nil {
+		return err
+	}
+	given.Set("proxy", f.proxy) // which the daemon does not look for
 	j.Target.User, j.Target.Password = j.User, ""
 	j.Settings = settings(given)
 	if !f.foreground && !f.debug {
@@ -223,11 +227,15 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 	if err != nil {
 		return nil, err
 	}
+	route, err := f.dialer()
+	if err != nil {
+		return nil, err
+	}
 	client, err := ftpclient.New(ftpclient.Config{
 		Addr:          j.Target.addr(),
 		User:          j.User,
 		Password:      j.Password,
-		Mode:          f.mode,
+		Mode:          f.dataMode(route),
 		ActivePorts:   f.activePorts,
 		ActiveAddress: f.activeAddress,
 		PasvAddress:   f.pasvAddress,
@@ -236,6 +244,8 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		Verify:        f.verify,
 		Logger:        log,
 		Trace:         trace,
+		Dial:          route.Dial,
+		Listen:        route.Listen,
 	})
 	if err != nil {
 		return nil, fail(exitUsage, "This cannot be mounted: %w.", err)
