@@ -33,7 +33,8 @@ type serverInfo struct {
 	known     bool // a login has succeeded
 	banner    string
 	features  features
-	facts     string // argument of OPTS MLST in a login, "" none
+	site      siteVerbs // of SITE HELP; nil: not asked
+	facts     string    // argument of OPTS MLST in a login, "" none
 	root      string
 	proftpd   bool
 	pureFTPd  bool

@@ -296,33 +296,3 @@ func (f *FS) doubt(err error, dir *node, name string) {
 		f.notifier.entry(dir, name)
 	}
 }
-
-// maxTarget is the longest target of a link that the kernel takes.
-const maxTarget = 4095
-
-// readLink tells where a symbolic link leads, in the server's words.
-func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
-	if e := s.fs.nodes.entryOf(n); e.Target != "" && len(e.Target) <= maxTarget {
-		r.Respond(e.Target)
-		return
-	}
-	s.ask(r, func(ctx context.Context) error {
-		path, named := s.fs.nodes.path(n)
-		if !named {
-			return syscall.ENOENT
-		}
-		target, err := s.fs.client.ReadLink(ctx, below(s.fs.tree.root, path))
-		if err != nil {
-			return err
-		}
-		switch {
-		case target == "":
-			return syscall.EINVAL
-		case len(target) > maxTarget:
-			return syscall.ENAMETOOLONG
-		}
-		s.fs.nodes.setTarget(n, target)
-		r.Respond(target)
-		return nil
-	})
-}

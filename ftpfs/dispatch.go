@@ -74,7 +74,9 @@ func (s *server) dispatch(req fuse.Request) {
 		s.rename(n, r)
 	case *fuse.ReadlinkRequest:
 		s.readLink(n, r)
-	case *fuse.SymlinkRequest, *fuse.LinkRequest, *fuse.MknodRequest:
+	case *fuse.SymlinkRequest:
+		s.symlink(n, r)
+	case *fuse.LinkRequest, *fuse.MknodRequest:
 		// FTP has no words for them.
 		req.RespondError(syscall.EPERM)
 	case *fuse.FAllocateRequest:

@@ -32,8 +32,11 @@
 // An unlinked file that is still open stays readable. Who reads or changes a
 // part of a file that somebody else replaced gets ESTALE rather than a mixture
 // of both, from some two seconds after the replacement. What FTP
-// has no word for is refused: hard links, device nodes and the making of
-// symbolic links with EPERM, a foreign owner with EPERM. Times of directories
+// has no word for is refused with EPERM: hard links, device nodes, a foreign
+// owner, and most symbolic links: only some servers make them, only with a
+// relative target inside the mount that exists. The target of a link is shown
+// as the server writes it, except that an absolute path below the mount's root
+// on the server becomes one relative to the link. Times of directories
 // are kept for the life of the mount where the server cannot hold them.
 //
 // An outage is EIO, ETIMEDOUT or EHOSTUNREACH, never ENOENT. A signal frees a

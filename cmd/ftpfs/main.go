@@ -38,7 +38,8 @@ to standard error, or with --log-file, also in the background, to a file.
 
 Limitations:
   Plain FTP only: the password and all data cross the network unencrypted.
-  Links and devices cannot be created, and chown reaches only the own user.
+  Hard links and devices cannot be created, symbolic links only where the server has
+  SITE SYMLINK, and chown reaches only the own user.
   A file is uploaded when it is closed, and close tells whether the server took it.
   Until then it is kept in the cache directory, and lost if ftpfs is killed.
   Times of servers without MLSD are as fine as their listing: minutes, then days.
