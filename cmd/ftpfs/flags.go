@@ -76,21 +76,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, log to standard error")
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
 	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
-
-	s.Var(value(&f.mode, ftpclient.ParseMode, "MODE", "auto"), "mode", "how data connections are opened: auto, passive, active, epsv, pasv, eprt or port")
-	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
-	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
-	s.Var(value(&f.pasvAddress, ftpclient.ParsePasvAddress, "control|reply|ADDR", "control"), "pasv-address", "host to connect to in passive mode: the control connection's, as the server replies, or a fixed one")
-	s.StringVar(&f.bind, "bind", "", "connect and listen from an `ADDR|IFACE` of this machine (default any)")
-	s.BoolVarP(&f.ipv4, "ipv4", "4", false, "use IPv4 only")
-	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
-	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
-	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
-	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
-
-	s.StringVar(&f.user, "user", "", "user `NAME` to log in as, when the URL names none")
-	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` whose first line is the password")
-	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	f.registerConnection(s)
 
 	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
@@ -106,6 +92,24 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
+}
+
+// registerConnection adds the flags that say how to reach a server and log in.
+func (f *flags) registerConnection(s *pflag.FlagSet) {
+	s.Var(value(&f.mode, ftpclient.ParseMode, "MODE", "auto"), "mode", "how data connections are opened: auto, passive, active, epsv, pasv, eprt or port")
+	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
+	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
+	s.Var(value(&f.pasvAddress, ftpclient.ParsePasvAddress, "control|reply|ADDR", "control"), "pasv-address", "host to connect to in passive mode: the control connection's, as the server replies, or a fixed one")
+	s.StringVar(&f.bind, "bind", "", "connect and listen from an `ADDR|IFACE` of this machine (default any)")
+	s.BoolVarP(&f.ipv4, "ipv4", "4", false, "use IPv4 only")
+	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
+	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
+	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
+	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
+
+	s.StringVar(&f.user, "user", "", "user `NAME` to log in as, when the URL names none")
+	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` whose first line is the password")
+	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 }
 
 // defaultCacheDir is below $XDG_CACHE_HOME or the home directory; "" if there is none.

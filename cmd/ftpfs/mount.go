@@ -227,26 +227,12 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 	if err != nil {
 		return nil, err
 	}
-	route, err := f.dialer()
+	config, err := f.config(j.Target, j.User, j.Password)
 	if err != nil {
 		return nil, err
 	}
-	client, err := ftpclient.New(ftpclient.Config{
-		Addr:          j.Target.addr(),
-		User:          j.User,
-		Password:      j.Password,
-		Mode:          f.dataMode(route),
-		ActivePorts:   f.activePorts,
-		ActiveAddress: f.activeAddress,
-		PasvAddress:   f.pasvAddress,
-		Connections:   f.connections,
-		Timeout:       f.timeout,
-		Verify:        f.verify,
-		Logger:        log,
-		Trace:         trace,
-		Dial:          route.Dial,
-		Listen:        route.Listen,
-	})
+	config.Logger, config.Trace = log, trace
+	client, err := ftpclient.New(config)
 	if err != nil {
 		return nil, fail(exitUsage, "This cannot be mounted: %w.", err)
 	}

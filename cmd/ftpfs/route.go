@@ -58,3 +58,25 @@ func (f *flags) dataMode(d *dialer.Dialer) ftpclient.Mode {
 	}
 	return f.mode
 }
+
+// config is how a client reaches the server of t, as the flags say.
+func (f *flags) config(t target, user, password string) (ftpclient.Config, error) {
+	d, err := f.dialer()
+	if err != nil {
+		return ftpclient.Config{}, err
+	}
+	return ftpclient.Config{
+		Addr:          t.addr(),
+		User:          user,
+		Password:      password,
+		Mode:          f.dataMode(d),
+		ActivePorts:   f.activePorts,
+		ActiveAddress: f.activeAddress,
+		PasvAddress:   f.pasvAddress,
+		Connections:   f.connections,
+		Timeout:       f.timeout,
+		Verify:        f.verify,
+		Dial:          d.Dial,
+		Listen:        d.Listen,
+	}, nil
+}
