@@ -1,16 +1,20 @@
 package ftpclient
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
 
-// lineParser takes over one line of a listing.
-type lineParser func(l *collector, line string)
+// A lineParser takes over the lines of one listing, in order.
+type lineParser interface {
+	line(l *collector, line string)
+	end(l *collector) // after the last line
+}
 
-// mlsdLine reads a line of the answer to MLSD (RFC 3659 section 7).
-func mlsdLine(l *collector, line string) {
+// mlsd reads the answer to MLSD (RFC 3659 section 7).
+type mlsd struct{}
+
+func (mlsd) line(l *collector, line string) {
 	f, err := readFacts(line)
 	switch {
 	case err != nil:
@@ -21,56 +25,148 @@ func mlsdLine(l *collector, line string) {
 	}
 }
 
-// listLine reads a line of the answer to LIST. The form is recognised line by line. Times
-// are taken as UTC; a date without a year is the latest such date that is not more than a
-// day after now.
-func listLine(now time.Time) lineParser {
-	return func(l *collector, line string) {
-		e, ok := parseUnix(line, now)
-		if !ok {
-			e, ok = parseDOS(line)
+func (mlsd) end(*collector) {}
+
+// meaning is what one line of a LIST listing is.
+type meaning uint8
+
+const (
+	strange meaning = iota // not understood
+	child                  // an entry
+	heading                // names no child: a total, the title of a column
+	partial                // begins an entry that the next line completes
+)
+
+// hints are what a dialect may know of a listing before it reads it.
+type hints struct {
+	head []string  // the first lines
+	now  time.Time // when the listing was made
+}
+
+// dialect is one of the forms in which servers write listings. RFC 959 leaves the form
+// open. read returns what reads the lines of one listing, in order.
+//
+// Times are as the server's clock shows them (see unzoned), unless the form tells UTC.
+type dialect struct {
+	name string
+	read func(h hints) func(line string) (Entry, meaning)
+}
+
+// dialects are all that are known; of those that understand a listing equally well the
+// first counts.
+var dialects = []dialect{
+	{"EPLF", readEPLF},
+	{"MacWebStar", readMac},
+	{"Unix", readUnix},
+	{"DOS", readDOS},
+	{"NetWare", readNetWare},
+	{"VMS", readVMS},
+	{"MVS", readMVS},
+	{"OS/400", readOS400},
+	{"OS/2", readOS2},
+	{"VxWorks", readVxWorks},
+	{"wfFtp", readWfFtp},
+}
+
+// headLines is how many lines of a listing decide on its dialect.
+const headLines = 50
+
+// recogniser reads the answer to LIST in the dialect that leaves the fewest of the first
+// lines strange. What one dialect cannot read is never read in another one within the same
+// listing: a line that fits by chance would give a wrong entry.
+type recogniser struct {
+	now   time.Time
+	head  []string                           // undecided so far
+	read  func(line string) (Entry, meaning) // of the dialect, nil undecided
+	begun string                             // the first half of an entry
+}
+
+func newRecogniser(now time.Time) *recogniser { return &recogniser{now: now} }
+
+func (r *recogniser) line(l *collector, line string) {
+	if r.read != nil {
+		r.take(l, line)
+		return
+	}
+	if r.head = append(r.head, line); len(r.head) == headLines {
+		r.decide(l)
+	}
+}
+
+func (r *recogniser) end(l *collector) {
+	r.decide(l)
+	r.abandon(l)
+}
+
+// decide takes over the head. Where no dialect found an entry in it the next lines may tell.
+func (r *recogniser) decide(l *collector) {
+	h := hints{r.head, r.now}
+	best, most, children := readUnix, 0, 0
+	for _, d := range dialects {
+		read, understood, found := d.read(h), 0, 0
+		for _, line := range r.head {
+			_, m := read(line)
+			if m != strange {
+				understood++
+			}
+			if m == child {
+				found++
+			}
 		}
-		switch {
-		case ok:
-			l.add(e, line)
-		case !isTotal(line):
-			l.reject(line)
+		if understood > most {
+			best, most, children = d.read, understood, found
 		}
 	}
+	r.read = best(h)
+	for _, line := range r.head {
+		r.take(l, line)
+	}
+	if r.head = nil; children == 0 {
+		r.read = nil
+	}
 }
 
-// isTotal recognises the head of ls -l: "total 12".
-func isTotal(line string) bool {
-	n, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(line)), "total ")
-	return ok && isDigits(strings.TrimSpace(n))
+// take takes over one line in the dialect that was chosen.
+func (r *recogniser) take(l *collector, line string) {
+	e, m := r.read(line)
+	if m != child {
+		r.abandon(l)
+	}
+	switch m {
+	case strange:
+		l.reject(line)
+	case partial:
+		r.begun = line
+	case child:
+		r.begun = ""
+		l.add(e, line)
+	}
 }
 
-// parseSize returns -1 for what is not a size that fits.
-func parseSize(s string) int64 {
-	if !isDigits(s) {
-		return -1
+// abandon counts an entry that was begun and not completed.
+func (r *recogniser) abandon(l *collector) {
+	if r.begun != "" {
+		l.reject(r.begun)
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
+	r.begun = ""
 }
 
-// small reads a number of one or two digits; -1 for anything else.
-func small(s string) int {
-	if len(s) > 2 || !isDigits(s) {
-		return -1
+// field returns the next run of non-blanks at or after from, and where it ends.
+func field(s string, from int) (string, int) {
+	for from < len(s) && s[from] == ' ' {
+		from++
 	}
-	n, _ := strconv.Atoi(s)
-	return n
+	end := from
+	for end < len(s) && s[end] != ' ' {
+		end++
+	}
+	return s[from:end], end
 }
 
-// date returns the zero time for a day that does not exist, as 30 February.
-func date(year int, month time.Month, day, hour, minute int) time.Time {
-	t := time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
-	if t.Day() != day || t.Month() != month {
-		return time.Time{}
-	}
-	return t
+// lastField returns the last run of non-blanks and what precedes it, without blanks at its
+// end.
+func lastField(s string) (rest, last string) {
+	s = strings.TrimRight(s, " ")
+	at := strings.LastIndexByte(s, ' ') + 1
+	return strings.TrimRight(s[:at], " "), s[at:]
 }

@@ -1,89 +1,143 @@
 package ftpclient
 
-import (
-	"strconv"
-	"strings"
-	"time"
-)
+import "strings"
 
-// parseDOS reads a line as Windows servers write it:
+// readDOS reads listings as Windows servers write them:
 //
 //	09-13-2010  08:08PM       <DIR>          name
 //	09-06-06  19:00                   69 name
-func parseDOS(line string) (Entry, bool) {
-	s := strings.TrimLeft(line, " ")
-	day, at := field(s, 0)
-	clock, at := field(s, at)
-	size, at := field(s, at)
-	if at >= len(s) {
-		return Entry{}, false
+//	2002-09-02  19:06              9,730 name
+//	05-11-2020  10:13 AM    <SYMLINKD>     name [target]
+//
+// The month comes first unless the first lines show that it cannot: then the day does.
+func readDOS(h hints) func(string) (Entry, meaning) {
+	order := dosOrder(h)
+	return func(line string) (Entry, meaning) {
+		if e, ok := parseDOS(line, order); ok {
+			return e, child
+		}
+		return Entry{}, strange
 	}
-	e := Entry{Size: -1}
-	var ok bool
-	if e.ModTime, ok = dosTime(day, clock); !ok {
-		return Entry{}, false
+}
+
+// dosOrder is the order of dates that do not begin with the year; the zero value if the
+// lines contradict each other.
+func dosOrder(h hints) dateOrder {
+	var dates []ymd
+	for _, line := range h.head {
+		text, _ := field(line, 0)
+		if d, ok := dosDate(text); ok && d.long != 0 {
+			dates = append(dates, d)
+		}
 	}
-	if !e.ModTime.IsZero() {
-		e.Precision = time.Minute
+	fits := func(o dateOrder) bool {
+		for _, d := range dates {
+			if d.in(o, midnight).IsZero() {
+				return false
+			}
+		}
+		return true
 	}
-	e.Name = s[at+1:]
 	switch {
-	case isDigits(size):
-		e.Size = parseSize(size)
-	case strings.EqualFold(size, "<DIR>"):
-		e.Type = TypeDir
-		// The name begins ten blanks after the mark; where fewer are written, at
-		// the first non-blank.
-		const gap = 9
+	case fits(monthFirst):
+		return monthFirst
+	case fits(dayFirst):
+		return dayFirst
+	}
+	return dateOrder{}
+}
+
+func dosDate(s string) (ymd, bool) {
+	d, ok := parseYMD(s, "-")
+	if !ok {
+		d, ok = parseYMD(s, "/")
+	}
+	return d, ok
+}
+
+// dosMarks stand in the place of the size.
+var dosMarks = map[string]Type{
+	"<DIR>": TypeDir, "<JUNCTION>": TypeLink, "<SYMLINKD>": TypeLink, "<SYMLINK>": TypeLink,
+}
+
+func parseDOS(line string, order dateOrder) (Entry, bool) {
+	day, at := field(line, 0)
+	clockText, at := field(line, at)
+	size, next := field(line, at)
+	if half := strings.ToUpper(size); half == "AM" || half == "PM" {
+		clockText += half
+		size, next = field(line, next)
+	}
+	at = next
+	date, ok := dosDate(day)
+	c, isClock := dosClock(clockText)
+	if !ok || !isClock || at >= len(line) {
+		return Entry{}, false
+	}
+	e := Entry{Size: -1, Name: line[at+1:]}
+	if date.long == 0 {
+		order = yearFirst
+	}
+	if order != (dateOrder{}) {
+		e.setTime(date.in(order, c), c.precision)
+	}
+	mark, marked := dosMarks[strings.ToUpper(size)]
+	switch {
+	case marked:
+		e.Type = mark
+		// The name begins 15 bytes after the mark; where fewer blanks are written, at the
+		// first non-blank.
+		gap := 14 - len(size)
 		e.Name = e.Name[min(gap, len(e.Name)-len(strings.TrimLeft(e.Name, " "))):]
+		if mark == TypeLink {
+			e.setDOSTarget()
+		}
+	case isGrouped(size):
+		e.Size = parseSize(strings.ReplaceAll(size, ",", ""))
 	default:
 		return Entry{}, false
 	}
 	return e, strings.Trim(e.Name, " ") != ""
 }
 
-// dosTime reads MM-DD-YY or MM-DD-YYYY with HH:MM, HH:MMAM or HH:MMPM. The time is
-// zero if the day does not exist: it may be written in another order.
-func dosTime(day, clock string) (time.Time, bool) {
-	parts := strings.Split(day, "-")
-	if len(parts) != 3 || len(parts[2]) != 2 && len(parts[2]) != 4 || !isDigits(parts[2]) {
-		return time.Time{}, false
+// setDOSTarget splits "name [target]" of a link. A relative target is written with slashes.
+func (e *Entry) setDOSTarget() {
+	at := strings.LastIndex(e.Name, " [")
+	if at <= 0 || !strings.HasSuffix(e.Name, "]") {
+		return
 	}
-	month, dom := small(parts[0]), small(parts[1])
-	year, _ := strconv.Atoi(parts[2])
-	if len(parts[2]) == 2 {
-		year += 1900
-		if year < 1970 {
-			year += 100
-		}
+	e.Target = e.Name[at+2 : len(e.Name)-1]
+	e.Name = e.Name[:at]
+	if !strings.Contains(e.Target, ":") && !strings.HasPrefix(e.Target, `\`) {
+		e.Target = strings.ReplaceAll(e.Target, `\`, "/")
 	}
-	hour, minute, ok := dosClock(clock)
-	if !ok || month < 1 || month > 31 || dom < 1 || dom > 31 {
-		return time.Time{}, false
-	}
-	if month > 12 {
-		return time.Time{}, true
-	}
-	return date(year, time.Month(month), dom, hour, minute), true
 }
 
-func dosClock(s string) (hour, minute int, ok bool) {
+// isGrouped recognises a number, perhaps with commas between thousands.
+func isGrouped(s string) bool {
+	groups := strings.Split(s, ",")
+	for i, g := range groups {
+		if !isDigits(g) || i > 0 && len(g) != 3 || i == 0 && len(groups) > 1 && len(g) > 3 {
+			return false
+		}
+	}
+	return true
+}
+
+// dosClock reads HH:MM, HH:MM:SS, and HH:MMAM or HH:MMPM.
+func dosClock(s string) (clock, bool) {
 	s = strings.ToUpper(s)
 	s, pm := strings.CutSuffix(s, "PM")
 	s, am := strings.CutSuffix(s, "AM")
-	h, m, _ := strings.Cut(s, ":")
-	hour, minute = small(h), small(m)
-	if hour < 0 || len(m) != 2 || minute < 0 || minute > 59 || am && pm {
-		return 0, 0, false
+	c, ok := parseClock(s)
+	if !ok || am && pm || (am || pm) && (c.hour < 1 || c.hour > 12) {
+		return clock{}, false
 	}
 	if am || pm {
-		if hour < 1 || hour > 12 {
-			return 0, 0, false
-		}
-		hour %= 12
-		if pm {
-			hour += 12
-		}
+		c.hour %= 12
 	}
-	return hour, minute, hour < 24
+	if pm {
+		c.hour += 12
+	}
+	return c, true
 }

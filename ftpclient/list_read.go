@@ -30,13 +30,14 @@ func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
 		line, err := lines.next()
 		switch {
 		case err == io.EOF:
+			parse.end(&l)
 			return l.finish(), nil
 		case err != nil:
 			return Listing{}, err
 		}
 		// Blank lines are left out.
 		if strings.Trim(line, " \r") != "" {
-			parse(&l, line)
+			parse.line(&l, line)
 		}
 		if l.count > most {
 			return Listing{}, fmt.Errorf("listing has more than %d entries", most)

@@ -16,9 +16,14 @@ import (
 
 // parseMLSD and parseList read a listing at once; what is longer than a line may be is no
 // listing.
-func parseMLSD(data []byte) Listing { return parseLines(data, mlsdLine) }
+func parseMLSD(data []byte) Listing { return parseLines(data, mlsd{}) }
 
-func parseList(data []byte, now time.Time) Listing { return parseLines(data, listLine(now)) }
+// parseList takes the server's clock for UTC.
+func parseList(data []byte, now time.Time) Listing {
+	l := parseLines(data, newRecogniser(now))
+	inZone(l.Entries, time.UTC)
+	return l
+}
 
 func parseLines(data []byte, parse lineParser) Listing {
 	l, err := readListing(bytes.NewReader(data), parse, maxEntries)
@@ -46,7 +51,7 @@ func TestListingInPieces(t *testing.T) {
 		strings.Repeat("type=dir; .\r\n", 9000) + "type=file; z": `["z"]`,
 	} {
 		for _, r := range []io.Reader{strings.NewReader(data), iotest.OneByteReader(strings.NewReader(data)), iotest.DataErrReader(strings.NewReader(data))} {
-			l, err := readListing(r, mlsdLine, 10)
+			l, err := readListing(r, mlsd{}, 10)
 			if got := namesOf(l); err != nil || got != want {
 				t.Errorf("%.60q: %s, %v, want %s", data, got, err, want)
 			}
@@ -61,7 +66,7 @@ func TestLongListing(t *testing.T) {
 		for i := range n {
 			fmt.Fprintf(&text, "type=file; %d\r\n", i)
 		}
-		l, err := readListing(strings.NewReader(text.String()), mlsdLine, n)
+		l, err := readListing(strings.NewReader(text.String()), mlsd{}, n)
 		if err != nil || len(l.Entries) != n {
 			t.Fatalf("%d entries of %d, %v", len(l.Entries), n, err)
 		}
@@ -74,22 +79,22 @@ func TestLongListing(t *testing.T) {
 }
 
 func TestListingBounds(t *testing.T) {
-	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsdLine, 10)
+	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsd{}, 10)
 	if err != nil || len(l.Entries) != 10 {
 		t.Errorf("10 entries: %d, %v", len(l.Entries), err)
 	}
-	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsdLine, 10); err == nil || err.Error() != "listing has more than 10 entries" {
+	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsd{}, 10); err == nil || err.Error() != "listing has more than 10 entries" {
 		t.Errorf("11 entries: %v", err)
 	}
-	if _, err := readListing(endless("x"), mlsdLine, 10); err != errLongLine {
+	if _, err := readListing(endless("x"), mlsd{}, 10); err != errLongLine {
 		t.Errorf("endless line: %v", err)
 	}
 	cl := testClient(t, Config{Addr: "localhost"})
 	data := &listingData{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}
-	if _, err := readListing(data, mlsdLine, 10); err != errLongListing {
+	if _, err := readListing(data, mlsd{}, 10); err != errLongListing {
 		t.Errorf("endless listing: %v", err)
 	}
-	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsdLine, 10); err != io.ErrClosedPipe {
+	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsd{}, 10); err != io.ErrClosedPipe {
 		t.Errorf("broken: %v", err)
 	}
 }
@@ -119,6 +124,16 @@ type endlessConn struct {
 func (c endlessConn) Read(p []byte) (int, error)    { return c.r.Read(p) }
 func (c endlessConn) SetDeadline(t time.Time) error { return nil }
 
+// watched is mlsd that tells of each line.
+type watched struct{ each func() }
+
+func (w watched) line(l *collector, line string) {
+	mlsd{}.line(l, line)
+	w.each()
+}
+
+func (watched) end(*collector) {}
+
 // The text of a listing is never in memory as a whole: only the names stay, and owners
 // once.
 func TestListingMemory(t *testing.T) {
@@ -130,14 +145,13 @@ func TestListingMemory(t *testing.T) {
 	peak := uint64(0)
 	data := io.LimitReader(endless(line), n*int64(len(line)))
 	entries := 0
-	l, err := readListing(data, func(l *collector, line string) {
-		mlsdLine(l, line)
+	l, err := readListing(data, watched{func() {
 		if entries++; entries%(n/4) == 0 {
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			peak = max(peak, after.HeapAlloc)
 		}
-	}, n)
+	}}, n)
 	if err != nil || len(l.Entries) != n {
 		t.Fatalf("%d entries, %v", len(l.Entries), err)
 	}

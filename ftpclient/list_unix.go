@@ -1,57 +1,90 @@
 package ftpclient
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
 
-// parseUnix reads a line as ls -l writes it:
+// readUnix reads listings as ls -l writes them:
 //
 //	drwxr-xr-x   2 owner group     4096 Mar  2 15:13 name
 //
-// Owner and group may be missing or hold blanks, so the line is held by its ends: the
-// permissions and link count, and the first size that a date follows. Exactly one
-// blank precedes the name, which may begin or end with more.
-func parseUnix(line string, now time.Time) (Entry, bool) {
-	s := strings.TrimLeft(line, " ")
-	perms, at := field(s, 0)
-	e := Entry{Size: -1}
-	if !e.setPerms(perms) {
-		return Entry{}, false
-	}
-	// Some Macintosh servers write "folder" instead of the links of a directory.
-	links, at := field(s, at)
-	if !isDigits(links) && links != "folder" {
-		return Entry{}, false
-	}
-	ownersAt := at
-	size, at := field(s, at)
-	for size != "" {
-		month, next := field(s, at)
-		if m := monthOf(month); m != 0 && e.isSize(size) {
-			if t, precision, end, ok := unixTime(s, next, m, now); ok {
-				e.ModTime, e.Precision = t, precision
-				e.setOwners(s[ownersAt : at-len(size)])
-				e.setName(s[end:], size)
-				return e, e.Name != ""
-			}
+// perhaps with inode and blocks before, in other languages and with other styles of time.
+func readUnix(h hints) func(string) (Entry, meaning) {
+	first := true
+	return func(line string) (Entry, meaning) {
+		e, ok := parseUnix(line, h.now)
+		title := first && isTotal(line, "") || isTotal(line, "total")
+		first = false
+		switch {
+		case ok:
+			return e, child
+		case title:
+			return Entry{}, heading
 		}
-		size, at = month, next
+		return Entry{}, strange
+	}
+}
+
+// isTotal recognises the head of ls -l: "total 12"; the word is any if none is given, since
+// it is of the server's language.
+func isTotal(line, wanted string) bool {
+	word, n, ok := strings.Cut(strings.TrimSpace(line), " ")
+	return ok && isDigits(strings.TrimSpace(n)) && (wanted == "" && isWord(strings.TrimSuffix(word, ":")) || strings.EqualFold(word, wanted))
+}
+
+// parseUnix reads one line. Owner and group may be missing or hold blanks, so the line is
+// held by its ends: the permissions and link count, and the first size that a date follows.
+// Exactly one blank precedes the name, which may begin or end with more. Where no month is
+// known any word in its place will do; the time then is unknown.
+func parseUnix(line string, now time.Time) (Entry, bool) {
+	e := Entry{Size: -1}
+	at, ok := e.setHead(line)
+	if !ok {
+		return Entry{}, false
+	}
+	links, at := field(line, at)
+	if !isDigits(links) {
+		return Entry{}, false
+	}
+	for _, known := range []bool{true, false} {
+		if done := e; done.setTail(line, at, now, known) {
+			return done, done.Name != ""
+		}
 	}
 	return Entry{}, false
 }
 
-// field returns the next run of non-blanks at or after from, and where it ends.
-func field(s string, from int) (string, int) {
-	for from < len(s) && s[from] == ' ' {
-		from++
+// setHead reads the permissions, and skips what ls -i and ls -s write before them. It
+// returns where they end.
+func (e *Entry) setHead(line string) (end int, ok bool) {
+	perms, at := field(line, 0)
+	for range 2 {
+		if !isDigits(perms) {
+			break
+		}
+		perms, at = field(line, at)
 	}
-	end := from
-	for end < len(s) && s[end] != ' ' {
-		end++
+	return at, e.setPerms(perms)
+}
+
+// setTail reads owners, size, date and name. known: only months that are known.
+func (e *Entry) setTail(line string, at int, now time.Time, known bool) bool {
+	ownersAt := at
+	for size, at := field(line, at); size != ""; size, at = field(line, at) {
+		if !e.isSize(size) {
+			continue
+		}
+		t, precision, end, ok := unixTime(line, at, now, known)
+		if !ok {
+			continue
+		}
+		e.setTime(t, precision)
+		e.setOwners(line[ownersAt : at-len(size)])
+		e.setName(line[end:], size)
+		return true
 	}
-	return s[from:end], end
+	return false
 }
 
 const permLetters = "rwxrwxrwx"
@@ -64,13 +97,13 @@ func (e *Entry) setPerms(s string) bool {
 		return false
 	}
 	switch s[0] {
-	case '-', 'f':
+	case '-', 'f', 'C', 'M', 'm': // C: contiguous, M and m: migrated to a slower store
 		e.Type = TypeFile
 	case 'd':
 		e.Type = TypeDir
 	case 'l':
 		e.Type = TypeLink
-	case 'b', 'c', 'p', 's', 'D':
+	case 'b', 'c', 'p', 's', 'D', 'P', 'n', 'w':
 		e.Type = TypeOther
 	default:
 		return false
@@ -125,15 +158,20 @@ func (e *Entry) setOwners(s string) {
 	e.Owner, e.Group = owner, strings.TrimLeft(group, " ")
 }
 
-// setName takes what follows the date, and splits "name -> target" of a link. Where
-// the arrow occurs more than once, the size of the link, which is the length of its
-// target, decides; else the first one.
+// setName takes what follows the date, cuts the slash that ls -F writes behind a directory,
+// and splits "name -> target" of a link. Where the arrow occurs more than once, the size of
+// the link, which is the length of its target, decides; else the first one.
 func (e *Entry) setName(s, size string) {
 	if e.Type != TypeOther {
 		e.Size = parseSize(size)
 	}
 	e.Name = s
-	if e.Type != TypeLink {
+	switch e.Type {
+	case TypeDir:
+		e.Name = strings.TrimSuffix(s, "/")
+		return
+	case TypeLink:
+	default:
 		return
 	}
 	const arrow = " -> "
@@ -145,55 +183,4 @@ func (e *Entry) setName(s, size string) {
 	if at := len(s) - len(arrow) - int(min(e.Size, int64(len(s)))); e.Size > 0 && at > 0 && s[at:at+len(arrow)] == arrow {
 		e.Name, e.Target = s[:at], s[at+len(arrow):]
 	}
-}
-
-// unixTime reads what follows the month: the day, then the hour or the year. It
-// returns where the name begins.
-func unixTime(s string, at int, m time.Month, now time.Time) (t time.Time, precision time.Duration, end int, ok bool) {
-	dayText, at := field(s, at)
-	day := small(dayText)
-	last, at := field(s, at)
-	if day < 1 || day > 31 || at >= len(s) {
-		return time.Time{}, 0, 0, false
-	}
-	hh, mm, clock := strings.Cut(last, ":")
-	hour, minute := small(hh), small(mm)
-	switch {
-	case clock && hour >= 0 && hour < 24 && len(mm) == 2 && minute >= 0 && minute < 60:
-		t, precision = withoutYear(m, day, hour, minute, now), time.Minute
-	case len(last) == 4 && isDigits(last):
-		year, _ := strconv.Atoi(last)
-		t, precision = date(year, m, day, 0, 0), 24*time.Hour
-	default:
-		return time.Time{}, 0, 0, false
-	}
-	if t.IsZero() {
-		precision = 0
-	}
-	return t, precision, at + 1, true
-}
-
-// withoutYear finds the latest such moment that is not more than a day after now;
-// the day is for the zone that the server's clock may be in. 29 February may lie up
-// to eight years back.
-func withoutYear(m time.Month, day, hour, minute int, now time.Time) time.Time {
-	latest := now.UTC().Add(24 * time.Hour)
-	for year := latest.Year(); year >= latest.Year()-8; year-- {
-		if t := date(year, m, day, hour, minute); !t.IsZero() && !t.After(latest) {
-			return t
-		}
-	}
-	return time.Time{}
-}
-
-func monthOf(s string) time.Month {
-	if len(s) != 3 {
-		return 0
-	}
-	for m := time.January; m <= time.December; m++ {
-		if strings.EqualFold(s, m.String()[:3]) {
-			return m
-		}
-	}
-	return 0
 }

@@ -133,6 +133,7 @@ func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing
 	if err != nil {
 		return Listing{}, failed(verb, dir, err)
 	}
+	inZone(l.Entries, time.UTC)
 	cl.counters.unparsed.Add(int64(l.Unparsed))
 	return l, nil
 }
@@ -148,9 +149,9 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listin
 	if err != nil {
 		return Listing{}, err
 	}
-	parse := lineParser(mlsdLine)
+	parse := lineParser(mlsd{})
 	if verb != "MLSD" {
-		parse = listLine(time.Now())
+		parse = newRecogniser(time.Now())
 	}
 	unwatch := c.watch(ctx)
 	data := &listingData{c: c, nc: o.nc}
