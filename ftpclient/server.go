@@ -50,6 +50,7 @@ type serverInfo struct {
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
 	chmod     Capability
+	quota     Capability // SITE QUOTA
 }
 
 // introduce takes over what the first login told.

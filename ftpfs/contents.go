@@ -17,6 +17,7 @@ type contents struct {
 	tree   *tree
 	nodes  *nodes
 	files  *cache.Files
+	space  *space
 	base   context.Context // ends with the mount
 }
 

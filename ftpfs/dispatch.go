@@ -93,20 +93,3 @@ func (s *server) dispatch(req fuse.Request) {
 		req.RespondError(syscall.ENOSYS)
 	}
 }
-
-// statfs answers without the network, since df(1) asks every mount. FTP does
-// not tell the space of a server: it is shown as large and free.
-func (s *server) statfs(r *fuse.StatfsRequest) {
-	const block = 4096
-	const blocks = 1 << 40 / block
-	r.Respond(&fuse.StatfsResponse{
-		Blocks:  blocks,
-		Bfree:   blocks,
-		Bavail:  blocks,
-		Files:   1 << 30,
-		Ffree:   1 << 30,
-		Bsize:   block,
-		Frsize:  block,
-		Namelen: maxName,
-	})
-}

@@ -24,6 +24,7 @@ type Options struct {
 	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
 	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
 	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
+	Capacity           int64         // the size of the server in bytes, where it does not tell; 0 is unknown
 	ReadOnly           bool          // refuse all changes
 	UID, GID           uint32        // the owner shown for everything
 	Umask              fs.FileMode   // permission bits never shown
@@ -81,6 +82,7 @@ type FS struct {
 	files    *cache.Files
 	contents *contents
 	uploads  *uploads
+	space    *space
 	server   *server
 	notifier *notifier
 	cancel   context.CancelFunc // ends everything that waits for the server
@@ -133,13 +135,19 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
 		return err
 	}
-	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, base: base}
+	f.space = newSpace(f.client, base, f.opts)
+	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base}
 	f.uploads = newUploads(f.contents, f.log)
 	f.nodes.root.entry.ModTime = time.Now()
 	ctx, cancel := context.WithTimeout(base, f.opts.Patience)
 	defer cancel()
-	_, err = f.tree.list(ctx, f.opts.Root, 0)
-	return err
+	if _, err = f.tree.list(ctx, f.opts.Root, 0); err != nil {
+		return err
+	}
+	if f.client.CanTellSpace() == ftpclient.Yes {
+		f.space.refresh() // for the first df(1)
+	}
+	return nil
 }
 
 func (f *FS) mountOptions() []fuse.MountOption {
@@ -184,6 +192,9 @@ func (f *FS) serve(conn *fuse.Conn) {
 // dispose ends what prepare began.
 func (f *FS) dispose() {
 	f.cancel()
+	if f.space != nil {
+		f.space.Close()
+	}
 	if f.uploads != nil {
 		f.uploads.giveUp()
 	}

@@ -196,7 +196,7 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	resume := c.streams.hold()
 	defer func() { resume(e.Size) }()
 	c.mu.Lock()
-	wasFresh := c.fresh
+	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
 	c.failed, c.seen, c.sent = nil, time.Now(), ftpclient.Entry{}
 	e.Owner, e.Group = c.base.Owner, c.base.Group
@@ -204,6 +204,7 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	c.mu.Unlock()
 	u.tree.put(path, e)
 	u.tree.stamp(path, e)
+	u.space.grew(e.Size - before)
 	if wasFresh {
 		dir, _ := split(path)
 		u.tree.changed(dir)

@@ -51,6 +51,7 @@ type flags struct {
 	umask              fs.FileMode
 	exactTimes         bool
 	verify             bool
+	capacity           int64
 	allowOther         bool
 	defaultPermissions bool
 }
@@ -90,6 +91,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
+	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
 }

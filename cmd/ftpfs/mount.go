@@ -250,6 +250,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
 		CacheBytes:         f.cacheSize,
+		Capacity:           f.capacity,
 		ReadOnly:           f.readOnly,
 		UID:                f.uid,
 		GID:                f.gid,

@@ -188,6 +188,13 @@ func (c *configuration) proftpd(servers string) ([]string, error) {
 	if c.opts.ImplicitTLS {
 		lines = append(lines, "TLSOptions UseImplicitSSL")
 	}
+	if c.opts.Quota > 0 {
+		directives, err := c.quota()
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, directives...)
+	}
 	lines = append(lines, c.opts.Directives...)
 	config, err := c.file("proftpd.conf", strings.Join(lines, "\n")+"\n")
 	return []string{filepath.Join(servers, "usr/sbin/proftpd"), "-n", "-q", "-c", config}, err

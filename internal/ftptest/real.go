@@ -29,6 +29,7 @@ type RealOptions struct {
 	NoOverwrite bool          // proftpd: no STOR, RNTO or APPE onto a file that exists
 	NoRestart   bool          // proftpd: no REST before STOR
 	NoMLSD      bool          // proftpd, pyftpdlib: MLSD and MLST are not there
+	Quota       int64         // proftpd: most bytes that the user may have stored; 0 = any number
 	Directives  []string      // proftpd: further lines of its configuration, such as LoadModule
 	ImplicitTLS bool          // vsftpd, proftpd: TLS from the first byte; implies TLS
 }
