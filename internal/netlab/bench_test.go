@@ -1,47 +1,27 @@
 package netlab
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
-
-// connect gives the client's and the server's end of a connection.
-func connect(t testing.TB, lab *Lab) (client, server net.Conn) {
-	t.Helper()
-	listener, err := lab.Server.Listen("tcp", net.JoinHostPort(lab.Server.Addr.String(), "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	if client, err = lab.Client.Dial(context.Background(), "tcp", listener.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	if server, err = listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return client, server
-}
 
 // How much of the rate a download gets, and what the forwarders cost besides.
 func BenchmarkThroughput(b *testing.B) {
 	for _, rate := range []float64{200e6, 1e9, 0} {
 		b.Run(fmt.Sprintf("%gMbit", rate/1e6), func(b *testing.B) {
-			client, server := connect(b, newLab(b, Link{RTT: 10 * time.Millisecond, Rate: rate}))
+			lab := newLab(b, Link{RTT: 10 * time.Millisecond, Rate: rate})
+			client, server := connect(b, lab.Client, listen(b, lab.Server, lab.Server.Addr))
 			go func() {
 				chunk := make([]byte, 1<<20)
 				for {
@@ -50,6 +30,7 @@ func BenchmarkThroughput(b *testing.B) {
 					}
 				}
 			}()
+			begin := time.Now()
 			chunk := make([]byte, 1<<20)
 			for range 8 { // past slow start
 				if _, err := io.ReadFull(client, chunk); err != nil {
@@ -63,6 +44,11 @@ func BenchmarkThroughput(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.N)*float64(len(chunk))*8/1e6/b.Elapsed().Seconds(), "Mbit/s")
+			if p, ok := lab.line.(*process); ok {
+				lab.Close()
+				used := p.cmd.ProcessState.SystemTime() + p.cmd.ProcessState.UserTime()
+				b.ReportMetric(100*used.Seconds()/time.Since(begin).Seconds(), "%cpu")
+			}
 		})
 	}
 }
@@ -75,11 +61,7 @@ func BenchmarkLateness(b *testing.B) {
 		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) {
 			const rtt = 20 * time.Millisecond
 			lab := newLab(b, Link{RTT: rtt, Rate: 200e6})
-			listener, err := lab.Server.Listen("tcp", net.JoinHostPort(lab.Server.Addr.String(), "0"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer listener.Close()
+			listener := listen(b, lab.Server, lab.Server.Addr)
 			var stop atomic.Bool
 			defer stop.Store(true)
 			for range busy {
@@ -90,9 +72,8 @@ func BenchmarkLateness(b *testing.B) {
 			}
 			var late []time.Duration
 			for b.Loop() {
-				const n = 50
 				cmd := lab.Client.Command(b.Context(), os.Args[0])
-				cmd.Env = []string{fmt.Sprintf("%s=%d %s", dialEnv, n, listener.Addr())}
+				cmd.Env = []string{fmt.Sprintf("%s=dial 50 %s", roleEnv, listener.Addr())}
 				out, err := cmd.Output()
 				if err != nil {
 					b.Fatal(err)
@@ -114,27 +95,13 @@ func BenchmarkLateness(b *testing.B) {
 	}
 }
 
-// dialEnv makes the test program a process that opens connections: as many as it says, to the address it says.
-const dialEnv = "NETLAB_DIAL"
-
-func TestMain(m *testing.M) {
-	if order := os.Getenv(dialEnv); order != "" {
-		if err := dialAndTime(order); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
-
-func dialAndTime(order string) error {
-	var n int
-	var address string
-	if _, err := fmt.Sscan(order, &n, &address); err != nil {
+// dialAndTime opens as many connections to an address as it is told, and prints how long each takes.
+func dialAndTime(args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
 		return err
 	}
-	to, err := netip.ParseAddrPort(address)
+	to, err := netip.ParseAddrPort(args[1])
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,11 @@ type end struct {
 	addrs     []netip.Prefix
 }
 
+func newEnd(namespace *os.File, device string, addr, addr6 netip.Addr) end {
+	return end{namespace, device, []netip.Prefix{netip.PrefixFrom(addr, 24), netip.PrefixFrom(addr6, 64)}}
+}
+
+// do calls f with the device, in the namespace.
 func (e end) do(f func(netlink.Link) error) error {
 	return within(e.namespace, func() error {
 		dev, err := netlink.LinkByName(e.device)
@@ -49,48 +54,31 @@ func (e end) up(mtu int) error {
 	})
 }
 
+// hardwareAddr is that of both devices of a pair. A device without address resolution sends to its
+// own address, which is then the other's. So nobody asks for addresses, which would take round trips
+// that a link between networks does not have, and nothing is on the link but what programs send.
+var hardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+
 // layVeth joins two ends by a pair of virtual Ethernet devices.
 func layVeth(a, b end, mtu int) error {
 	err := within(a.namespace, func() error {
 		return netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs:     netlink.LinkAttrs{Name: a.device},
-			PeerName:      b.device,
-			PeerNamespace: netlink.NsFd(b.namespace.Fd()),
+			LinkAttrs:        netlink.LinkAttrs{Name: a.device, HardwareAddr: hardwareAddr},
+			PeerName:         b.device,
+			PeerNamespace:    netlink.NsFd(b.namespace.Fd()),
+			PeerHardwareAddr: hardwareAddr,
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("make a pair of virtual Ethernet devices: %w", err)
 	}
-	if err := a.up(mtu); err != nil {
-		return err
-	}
-	if err := b.up(mtu); err != nil {
-		return err
-	}
-	if err := a.meet(b); err != nil {
-		return err
-	}
-	return b.meet(a)
-}
-
-// meet tells an end the hardware address of the other, which it would ask for else: a round
-// trip that a link between networks does not have.
-func (e end) meet(other end) error {
-	var there net.HardwareAddr
-	err := other.do(func(dev netlink.Link) error {
-		there = dev.Attrs().HardwareAddr
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return e.do(func(dev netlink.Link) error {
-		for _, a := range other.addrs {
-			neighbour := &netlink.Neigh{LinkIndex: dev.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.Addr().AsSlice(), HardwareAddr: there}
-			if err := netlink.NeighSet(neighbour); err != nil {
-				return fmt.Errorf("tell %s the hardware address of %v: %w", e.device, a.Addr(), err)
-			}
+	for _, e := range []end{a, b} {
+		if err := e.do(func(dev netlink.Link) error { return netlink.LinkSetARPOff(dev) }); err != nil {
+			return fmt.Errorf("switch off address resolution on %s: %w", e.device, err)
 		}
-		return nil
-	})
+		if err := e.up(mtu); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -30,45 +30,53 @@ func (f *forwarder) traffic() Traffic {
 // burst is how many packets are taken before looking again for those that are due.
 const burst = 16
 
+// grain is the shortest time from one look at the packets to the next, as network cards have it:
+// else waking up for each packet of a stream would take most of a processor. What comes alone is not
+// delayed by it.
+const grain = 200 * time.Microsecond
+
 // run forwards until a device is gone. It takes a thread for itself.
 func (f *forwarder) run() error {
 	runtime.LockOSThread()
 	hurry()
 	begin := time.Now()
-	packet := make([]byte, f.mtu)
-	poll := []unix.PollFd{{Fd: int32(f.from), Events: unix.POLLIN}}
+	buffer := make([]byte, f.mtu)
 	for {
-		var timeout *unix.Timespec
-		if arrival, ok := f.wire.next(); ok {
-			t := unix.NsecToTimespec(int64(max(0, arrival-time.Since(begin))))
-			timeout = &t
-		}
-		if _, err := unix.Ppoll(poll, timeout, nil); err != nil && err != unix.EINTR {
-			return fmt.Errorf("wait for packets: %w", err)
-		}
-		for range burst {
-			n, err := unix.Read(f.from, packet)
-			if err == unix.EAGAIN || err == unix.EINTR {
-				break
-			}
-			if err != nil {
+		looked := time.Now()
+		for more := true; more; {
+			var err error
+			if more, err = f.take(begin, buffer); err != nil {
 				return fmt.Errorf("read a packet: %w", err)
 			}
-			if link := f.link.Swap(nil); link != nil {
-				f.wire.set(*link)
-			}
-			if !f.wire.accept(time.Since(begin), packet[:n]) {
-				f.dropped.Add(1)
+			for arrival, ok := f.wire.next(); ok && arrival <= time.Since(begin); arrival, ok = f.wire.next() {
+				f.deliver(f.wire.deliver())
 			}
 		}
-		for {
-			arrival, ok := f.wire.next()
-			if !ok || arrival > time.Since(begin) {
-				break
-			}
-			f.deliver(f.wire.deliver())
+		sleep(grain - time.Since(looked))
+		if err := f.wait(begin); err != nil && err != unix.EINTR {
+			return fmt.Errorf("wait for packets: %w", err)
 		}
 	}
+}
+
+// take gives a burst of packets to the wire, and tells whether there may be more.
+func (f *forwarder) take(begin time.Time, buffer []byte) (more bool, err error) {
+	for range burst {
+		n, err := unix.Read(f.from, buffer)
+		if err == unix.EAGAIN || err == unix.EINTR {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if link := f.link.Swap(nil); link != nil {
+			f.wire.set(*link)
+		}
+		if !f.wire.accept(time.Since(begin), buffer[:n]) {
+			f.dropped.Add(1)
+		}
+	}
+	return true, nil
 }
 
 func (f *forwarder) deliver(packet []byte) {
@@ -78,6 +86,25 @@ func (f *forwarder) deliver(packet []byte) {
 	}
 	f.packets.Add(1)
 	f.bytes.Add(uint64(len(packet)))
+}
+
+// wait returns when there is a packet to take or to deliver.
+func (f *forwarder) wait(begin time.Time) error {
+	var timeout *unix.Timespec // none: for ever
+	if arrival, ok := f.wire.next(); ok {
+		t := unix.NsecToTimespec(int64(max(0, arrival-time.Since(begin))))
+		timeout = &t
+	}
+	_, err := unix.Ppoll([]unix.PollFd{{Fd: int32(f.from), Events: unix.POLLIN}}, timeout, nil)
+	return err
+}
+
+// sleep is like time.Sleep, by the kernel's timer.
+func sleep(d time.Duration) {
+	if d > 0 {
+		t := unix.NsecToTimespec(int64(d))
+		unix.Nanosleep(&t, nil) // interrupted is slept enough
+	}
 }
 
 // hurry makes the thread run as soon as its timer ends. What is not allowed is left: then

@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// Lab is two network namespaces and the link between them.
+// Lab is two network namespaces and the link between them, or three in a row.
 type Lab struct {
 	Server, Client *Side
+	Router         *Side // between the link and the server; nil but in a lab of NewRouted
 
 	mu   sync.Mutex // guards the fields below
 	link Link
@@ -16,36 +17,47 @@ type Lab struct {
 }
 
 // New makes a lab. The caller closes it.
-func New(link Link) (*Lab, error) {
-	lab, err := open(link, layLine)
-	if err != nil {
+func New(link Link) (*Lab, error) { return open(link, layLine, (*Lab).addSides) }
+
+// NewRouted makes a lab with a router: the link is between the client, whose device lab0 it is, and
+// the router, whose devices are lab0 and, towards the server, lan0. The router forwards as it is
+// told by the caller's rules, at first everything. The caller closes the lab.
+func NewRouted(link Link) (*Lab, error) { return open(link, layLine, (*Lab).addRoutedSides) }
+
+func open(link Link, lay layer, addSides func(*Lab) error) (*Lab, error) {
+	if err := link.check(); err != nil {
 		return nil, fmt.Errorf("netlab: %w", err)
 	}
-	return lab, nil
-}
-
-func open(link Link, lay func(server, client end, link Link) (line, error)) (*Lab, error) {
-	if err := link.check(); err != nil {
-		return nil, err
-	}
 	l := &Lab{link: link}
-	var err error
-	if l.Server, err = newSide("10.77.0.1", "fd00::1"); err == nil {
-		if l.Client, err = newSide("10.77.0.2", "fd00::2"); err == nil {
-			l.line, err = lay(l.Server.end(), l.Client.end(), link)
+	err := addSides(l)
+	if err == nil {
+		near := l.Server
+		if l.Router != nil {
+			near = l.Router
 		}
+		l.line, err = lay(near.end(linkDevice), l.Client.end(linkDevice), link)
+	}
+	if err == nil && l.Router != nil {
+		err = l.route()
 	}
 	if err != nil {
 		l.Close()
-		return nil, err
+		return nil, fmt.Errorf("netlab: %w", err)
 	}
 	return l, nil
 }
 
+func (l *Lab) addSides() (err error) {
+	if l.Server, err = newSide("10.77.0.1", "fd00::1"); err == nil {
+		l.Client, err = newSide("10.77.0.2", "fd00::2")
+	}
+	return err
+}
+
 var errClosed = errors.New("netlab: the lab is closed")
 
-// SetLink changes the link for the packets to come: when it returns. Those under way arrive as they
-// would have. The MTU and the Seed stay.
+// SetLink changes the link for the packets to come, at the latest when it returns. Those under way
+// arrive as they would have. The MTU and the Seed stay.
 func (l *Lab) SetLink(link Link) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,8 +88,8 @@ func (l *Lab) Stats() (Stats, error) {
 	return stats, nil
 }
 
-// Close takes the link away. It does not end the processes and sockets in the namespaces, which live as long
-// as these do. Closing again does nothing.
+// Close takes the link away. It does not end the processes and sockets in the namespaces. Closing
+// again does nothing.
 func (l *Lab) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +97,7 @@ func (l *Lab) Close() {
 		l.line.close()
 		l.line = nil
 	}
-	for _, side := range []*Side{l.Server, l.Client} {
+	for _, side := range []*Side{l.Server, l.Router, l.Client} {
 		if side != nil {
 			side.namespace.Close()
 		}

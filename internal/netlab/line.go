@@ -13,6 +13,9 @@ type line interface {
 	close() // takes the devices away
 }
 
+// layer joins two ends by a line.
+type layer func(server, client end, link Link) (line, error)
+
 // layLine joins two ends in the best way that the kernel has.
 func layLine(server, client end, link Link) (line, error) {
 	netem, err := layNetem(server, client, link)

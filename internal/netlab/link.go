@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Link says how the line between the two sides is; it is the same in both directions. The zero
-// value is a line without delay, limit or loss.
+// Link says how the line is, the same in both directions. The zero value is a line without delay,
+// limit or loss.
 type Link struct {
 	RTT   time.Duration // round-trip time: half of it each way
 	Rate  float64       // bits per second of IP packets, each way; 0 = unlimited
 	Loss  float64       // probability that a packet is lost, each way, from 0 to 1
-	Queue int           // bytes that wait for the line at most, further packets are dropped; 0 = RTT × Rate, at least 256 KiB
+	Queue int           // bytes that may wait for the line, each way; 0 = RTT × Rate, at least 256 KiB
 	MTU   int           // bytes of the largest IP packet; 0 = 1500
-	Seed  uint64        // of the losses: the same seed loses the same packets
+	Seed  uint64        // of the chance: the same seed loses the same packets
 }
 
 const (
@@ -40,8 +40,8 @@ func (l Link) queue() int {
 
 func (l Link) check() error {
 	switch {
-	case l.RTT < 0 || l.RTT > time.Hour:
-		return fmt.Errorf("a round-trip time of %v: it must be between 0 and 1h", l.RTT)
+	case l.RTT < 0 || l.RTT > time.Minute: // netem counts to minutes only
+		return fmt.Errorf("a round-trip time of %v: it must be from 0 to 1m", l.RTT)
 	case l.Rate != 0 && !(l.Rate >= 1000 && l.Rate <= 1e12):
 		return fmt.Errorf("a rate of %v bit/s: it must be 0 or from 1e3 to 1e12", l.Rate)
 	case !(l.Loss >= 0 && l.Loss <= 1):

@@ -13,11 +13,11 @@ import (
 )
 
 // The forwarders of a lab run in a process of their own: this program again, called by another
-// name. There neither the Go scheduler nor the garbage collector has anything else to do, so that
-// packets are on time whatever the program does meanwhile.
+// name. There neither the Go scheduler nor the garbage collector has anything else to do, so packets
+// are on time whatever the program does meanwhile.
 //
-// Each request on its standard input is answered on the standard output. It ends with its input, so it
-// does not outlive the program.
+// The process answers each request on its standard input on its standard output. It ends with its
+// input, and so with the program.
 const processName = "netlab-forwarder"
 
 func init() {

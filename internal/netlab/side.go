@@ -33,22 +33,25 @@ func newSide(addr, addr6 string) (*Side, error) {
 	return s, nil
 }
 
-// end gives the device by which the side is on the link.
-func (s *Side) end() end {
-	return end{s.namespace, "lab0", []netip.Prefix{netip.PrefixFrom(s.Addr, 24), netip.PrefixFrom(s.Addr6, 64)}}
-}
+// Names of devices: the one on the link, and that of a router and a server towards each other.
+const (
+	linkDevice   = "lab0"
+	serverDevice = "lan0"
+)
+
+func (s *Side) end(device string) end { return newEnd(s.namespace, device, s.Addr, s.Addr6) }
 
 // Do calls f on a thread that is in the namespace, and gives its error. Sockets that f opens and
-// processes that it starts belong to the namespace for ever. What f does in other goroutines
-// does not happen in the namespace: so resolve no names, listen and dial by address.
+// processes that it starts stay in the namespace. What f does in other goroutines does not happen
+// there; resolving a name is such a thing, so dial and listen by address.
 func (s *Side) Do(f func() error) error { return within(s.namespace, f) }
 
-// Command is like exec.CommandContext for a program that runs in the namespace, beside the
-// caller in all else. It is started by nsenter of util-linux, which becomes the program. It is killed when
-// the caller dies, unless it has changed its user since or is a daemon.
+// Command is like exec.CommandContext for a program that runs in the namespace, and shares all else
+// with the caller. What is started is nsenter, which becomes the program. The kernel kills it when
+// the caller dies, unless it has changed its user.
 //
-// A Credential in SysProcAttr would be nsenter's, which needs root: start such a program by
-// Do(cmd.Start).
+// A Credential in SysProcAttr would be nsenter's, which needs root; use Do with the Start of an
+// ordinary exec.Cmd for that.
 func (s *Side) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	plain := exec.CommandContext(ctx, name, args...)
 	if plain.Err != nil {
@@ -60,8 +63,7 @@ func (s *Side) Command(ctx context.Context, name string, args ...string) *exec.C
 	return cmd
 }
 
-// Dial is like net.Dialer.DialContext from within the namespace. The address must not need to be
-// resolved.
+// Dial is like net.Dialer.DialContext in the namespace. The address is an IP address with a port.
 func (s *Side) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var conn net.Conn
 	err := s.Do(func() (err error) {
@@ -72,7 +74,8 @@ func (s *Side) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, err
 }
 
-// Listen is like net.Listen within the namespace.
+// Listen is like net.Listen in the namespace. The address is an IP address with a port; port 0 is
+// any free one.
 func (s *Side) Listen(network, address string) (net.Listener, error) {
 	var l net.Listener
 	err := s.Do(func() (err error) {

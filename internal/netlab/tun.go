@@ -31,12 +31,12 @@ func layTUN(server, client end, link Link) (line, error) {
 	return startProcess(tuns[0], tuns[1], link)
 }
 
-// tunQueue is how many packets the kernel keeps until the forwarder takes them: more than it sends
-// between two looks of the forwarder, so that none is dropped but by the link.
+// tunQueue is how many packets the kernel keeps until the forwarder takes them: more than are sent
+// between two of its looks, so that none is dropped but by the link.
 const tunQueue = 20000
 
-// openTUN makes a TUN device. Who has the file reads and writes its IP packets; the device is gone when
-// the file is closed.
+// openTUN makes a TUN device. Who has the file reads and writes its IP packets; the device is gone
+// when the file is closed.
 func openTUN(e end) (tun *os.File, err error) {
 	err = within(e.namespace, func() error {
 		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
