@@ -1,6 +1,7 @@
 package ftpclient
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -97,4 +98,14 @@ func (m *modeMemory) forget(mode Mode) {
 	if m.proven == mode {
 		m.proven = ModeAuto
 	}
+}
+
+// NoData tells whether err says that a data connection could not be opened, and in which
+// mode; nothing has been transferred then. Of several modes it is the first tried.
+func NoData(err error) (Mode, bool) {
+	de, ok := errors.AsType[*dataError](err)
+	if !ok {
+		return ModeAuto, false
+	}
+	return de.mode, true
 }

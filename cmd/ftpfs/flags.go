@@ -71,9 +71,6 @@ func (f *flags) register(cmd *cobra.Command) {
 
 // registerSettings adds what -o can set, too.
 func (f *flags) registerSettings(s *pflag.FlagSet) {
-	s.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
-	})
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, log to standard error")
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
 	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
@@ -98,6 +95,9 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 
 // registerConnection adds the flags that say how to reach a server and log in.
 func (f *flags) registerConnection(s *pflag.FlagSet) {
+	s.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
 	s.Var(value(&f.mode, ftpclient.ParseMode, "MODE", "auto"), "mode", "how data connections are opened: auto, passive, active, epsv, pasv, eprt or port")
 	s.Var(value(&f.activePorts, parsePorts, "LO-HI", ""), "active-ports", "local ports to listen on in active mode (default any)")
 	s.Var(value(&f.activeAddress, netip.ParseAddr, "ADDR", ""), "active-address", "address told to the server in active mode (default that of the control connection)")
@@ -177,18 +177,25 @@ func isSetting(name string) bool {
 
 func (f *flags) check() error {
 	switch {
-	case f.passwordFile != "" && f.passwordStdin:
-		return fail(exitUsage, "Give either --password-file or --password-stdin, not both.")
 	case f.cacheDir == "":
 		return fail(exitUsage, "There is no cache directory: name one by --cache-dir, as in --cache-dir=/var/tmp/ftpfs.")
-	case f.connections < 1:
-		return fail(exitUsage, "--connections has to be 1 or more.")
-	case f.timeout <= 0:
-		return fail(exitUsage, "--timeout has to be longer than 0, as in 30s.")
 	case f.dirCacheTTL <= 0:
 		return fail(exitUsage, "--dir-cache-ttl has to be longer than 0, as in 1s.")
 	case f.dirCacheEntries < 1:
 		return fail(exitUsage, "--dir-cache-entries has to be 1 or more.")
+	}
+	return f.checkConnection()
+}
+
+// checkConnection checks the flags of registerConnection.
+func (f *flags) checkConnection() error {
+	switch {
+	case f.passwordFile != "" && f.passwordStdin:
+		return fail(exitUsage, "Give either --password-file or --password-stdin, not both.")
+	case f.connections < 1:
+		return fail(exitUsage, "--connections has to be 1 or more.")
+	case f.timeout <= 0:
+		return fail(exitUsage, "--timeout has to be longer than 0, as in 30s.")
 	}
 	_, err := f.dialer()
 	return err

@@ -4,6 +4,7 @@
 //
 //	ftpfs [flags] ftp://[user@]host[:port]/[dir] MOUNTPOINT
 //	ftpfs umount [--force] MOUNTPOINT
+//	ftpfs doctor [flags] URL
 //	ftpfs demo
 //
 // The mount goes to the background once it answers; its exit code and its errors
@@ -59,7 +60,8 @@ const examples = `  ftpfs ftp://ftp.example.org/pub /mnt/pub
   ftpfs ftp://ann@example.org/ ~/site
   ftpfs --mode active --active-ports 50000-50100 ftp://ann@example.org/ ~/site
   ftpfs -o read-only,dir-cache-ttl=5m ftp://ann@example.org//srv/data /mnt/data
-  ftpfs umount ~/site`
+  ftpfs umount ~/site
+  ftpfs doctor ftp://ann@example.org/`
 
 const (
 	exitUsage      = 1
@@ -154,7 +156,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), demoCommand())
+	root.AddCommand(umountCommand(), doctorCommand(), demoCommand())
 	return root
 }
 
