@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo fuse3 setup test race lint check fuzz clean
+.PHONY: help build demo fuse3 setup test race lint check fuzz bench peers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -54,6 +54,21 @@ check: lint race ## lint and race
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for t in $(FUZZ_TARGETS); do \
 		echo "$$t"; $(GO) test -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) "./$${t%%:*}"; done
+
+# Without BENCH everything is measured, and the published result is written.
+bench: setup peers build ## measure beside other programs; BENCH="ls cat" measures only these
+	@$(GO) build -o bin/bench ./internal/bench
+	@bin/bench $(BENCHFLAGS) $(or $(BENCH),--output docs/bench --readme README.md)
+
+# What ftpfs is compared with; what cannot be installed is absent from the result.
+peers:
+	@if [ "$$(id -u)" -eq 0 ]; then as_root=; else as_root="sudo -n"; fi; \
+	for p in rclone lftp curl curlftpfs; do \
+		command -v $$p >/dev/null && continue; \
+		command -v apt-cache >/dev/null && apt-cache madison $$p | grep -q . || continue; \
+		echo "installing $$p by apt-get, to compare with" >&2; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$p >/dev/null || true; \
+	done
 
 clean: ## remove what was built, and the unpacked servers
 	rm -rf bin .servers

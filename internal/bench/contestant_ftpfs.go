@@ -1,0 +1,32 @@
+package main
+
+// ftpfsProgram is what "make build" has built, not what may be installed.
+var ftpfsProgram = "bin/ftpfs"
+
+var ftpfsContestants = []contestant{
+	ftpfs(ours, "as it is without flags"),
+	apart(ftpfs("ftpfs active", "--mode active", "--mode=active")),
+	apart(ftpfs("ftpfs small cache", "--cache-size 16M", "--cache-size=16M")),
+	apart(ftpfs("ftpfs write-back", "--write-back: close does not wait for the server", "--write-back")),
+}
+
+func ftpfs(name, about string, flags ...string) contestant {
+	return contestant{
+		name: name, about: about, program: ours, tracing: true,
+		mount: func(j mountJob) mountBy {
+			args := append([]string{"-f", "--cache-dir=" + j.cache}, flags...)
+			if j.trace != "" {
+				args = append(args, "-d", "--log-file="+j.trace)
+			}
+			return mountBy{
+				args: append(args, "ftp://"+j.server.User+"@"+j.server.Addr+"/", j.dir),
+				env:  []string{"FTPFS_PASSWORD=" + j.server.Password},
+			}
+		},
+	}
+}
+
+func apart(c contestant) contestant {
+	c.apart = true
+	return c
+}
