@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -239,7 +241,7 @@ func TestImpossibleLinks(t *testing.T) {
 	}
 }
 
-// A router that translates hides the client's address, and forwards a port of its own to the server.
+// A router that translates hides the client's address and forwards a port of its own.
 func TestRouterTranslatesAddresses(t *testing.T) {
 	lab, err := NewRouted(Link{RTT: 10 * time.Millisecond})
 	if err != nil {
@@ -248,7 +250,7 @@ func TestRouterTranslatesAddresses(t *testing.T) {
 	defer lab.Close()
 	for _, addr := range []netip.Addr{lab.Server.Addr, lab.Server.Addr6} {
 		_, remote := connect(t, lab.Client, listen(t, lab.Server, addr))
-		if from := netip.MustParseAddrPort(remote.RemoteAddr().String()).Addr(); from != lab.Client.Addr && from != lab.Client.Addr6 {
+		if from := addressOf(remote); from != lab.Client.Addr && from != lab.Client.Addr6 {
 			t.Errorf("before translation the client came from %v", from)
 		}
 	}
@@ -272,8 +274,57 @@ func TestRouterTranslatesAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer remote.Close()
-	if from := netip.MustParseAddrPort(remote.RemoteAddr().String()).Addr(); from != farSide {
+	if from := addressOf(remote); from != farSide {
 		t.Errorf("the client came from %v, not from the router's %v", from, farSide)
+	}
+}
+
+func addressOf(peer net.Conn) netip.Addr {
+	return netip.MustParseAddrPort(peer.RemoteAddr().String()).Addr()
+}
+
+// What the kernel keeps for the forwarder never overflows, however fast a sender is.
+func TestNothingIsDroppedBesideTheLink(t *testing.T) {
+	lab := newLab(t, Link{RTT: time.Millisecond})
+	client, server := connect(t, lab.Client, listen(t, lab.Server, lab.Server.Addr))
+	const size = 32 << 20
+	go server.Write(make([]byte, size))
+	if _, err := io.CopyN(io.Discard, client, size); err != nil {
+		t.Fatal(err)
+	}
+	for _, side := range []*Side{lab.Server, lab.Client} {
+		err := side.end(linkDevice).do(func(dev netlink.Link) error {
+			if s := dev.Attrs().Statistics; s.TxPackets == 0 || s.TxDropped != 0 || s.RxDropped != 0 {
+				t.Errorf("the device at %v counts %+v", side.Addr, *s)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := lab.Stats(); err != nil || s.ToClient.Bytes < size || s.ToClient.Dropped+s.ToServer.Dropped != 0 {
+		t.Errorf("the link counts %+v, %v", s, err)
+	}
+}
+
+func TestForwarderThatDiesIsToldOf(t *testing.T) {
+	var forwarder *process
+	lab, err := open(Link{}, func(server, client end, link Link) (line, error) {
+		l, err := layTUN(server, client, link)
+		forwarder, _ = l.(*process)
+		return l, err
+	}, (*Lab).addSides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	forwarder.cmd.Process.Kill()
+	for err == nil {
+		_, err = lab.Stats()
+	}
+	if !strings.Contains(err.Error(), "forwarder") {
+		t.Errorf("the forwarder was killed: %v", err)
 	}
 }
 

@@ -19,6 +19,9 @@ var roles = map[string]func(args []string) error{
 
 const roleEnv = "NETLAB_ROLE"
 
+// ofUser tells that an ordinary user runs the tests, by Reexec.
+var ofUser bool
+
 func TestMain(m *testing.M) {
 	if words := strings.Fields(os.Getenv(roleEnv)); len(words) > 0 {
 		if err := roles[words[0]](words[1:]); err != nil {
@@ -27,6 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	ofUser = os.Getenv(reexecuted) != ""
 	if err := Reexec(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
