@@ -79,6 +79,10 @@ func (s *server) dispatch(req fuse.Request) {
 	case *fuse.LinkRequest, *fuse.MknodRequest:
 		// FTP has no words for them.
 		req.RespondError(syscall.EPERM)
+	case *fuse.GetxattrRequest:
+		s.getxattr(n, r)
+	case *fuse.ListxattrRequest:
+		s.listxattr(r)
 	case *fuse.FAllocateRequest:
 		req.RespondError(syscall.ENOTSUP)
 	case *fuse.UnrecognizedRequest:
@@ -88,7 +92,7 @@ func (s *server) dispatch(req fuse.Request) {
 		}
 		req.RespondError(syscall.ENOSYS)
 	default:
-		// Access, extended attributes, locks, poll: ENOSYS lets the kernel do
+		// Access, setting extended attributes, locks, poll: ENOSYS lets the kernel do
 		// without, and not ask again.
 		req.RespondError(syscall.ENOSYS)
 	}

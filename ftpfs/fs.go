@@ -33,6 +33,7 @@ type Options struct {
 	FSName             string        // the source shown by mount(8), without a password
 	Patience           time.Duration // how long one request that changes nothing may wait for the server in all; 0 is a minute
 	ExactTimes         bool          // ask for the time of each file where listings are coarser than a second
+	Xattr              bool          // show the server's facts and checksums as extended attributes user.ftp.*; ls -l then asks for two of each file
 	Logger             *slog.Logger  // nil discards
 	TraceFUSE          bool          // log all requests of the kernel at debug level
 }

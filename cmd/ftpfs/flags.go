@@ -52,6 +52,7 @@ type flags struct {
 	exactTimes         bool
 	verify             bool
 	capacity           int64
+	xattr              bool
 	allowOther         bool
 	defaultPermissions bool
 }
@@ -89,6 +90,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")
+	s.BoolVar(&f.xattr, "xattr", false, "show the server's facts and checksums of files as user.ftp.*, for getfattr -n; slows ls -l")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
 }

@@ -251,6 +251,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		CacheDir:           f.cacheDir,
 		CacheBytes:         f.cacheSize,
 		Capacity:           f.capacity,
+		Xattr:              f.xattr,
 		ReadOnly:           f.readOnly,
 		UID:                f.uid,
 		GID:                f.gid,
