@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 		p := program{mount: daemonMount}
 		os.Exit(p.daemonMain())
 	}
+	if os.Getenv(programMark) != "" {
+		p := program{mount: mountServer}
+		os.Exit(p.run(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	goleak.VerifyTestMain(m)
 }
 
