@@ -128,7 +128,10 @@ func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *dataLi
 			return nil, err
 		}
 	}
-	if t.download && c.client.server.wantsFIN() {
+	switch {
+	case c.encryptsData() && replies[len(replies)-1].preliminary():
+		nc = c.protect(nc)
+	case t.download && c.client.server.wantsFIN():
 		closeWrite(nc)
 	}
 	return c.accepted(m, nc, t, replies)

@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,15 +13,16 @@ import (
 // Client is a pool of connections to one server. All methods may be called from
 // several goroutines at once.
 type Client struct {
-	cfg      Config
-	secrets  secrets // of cfg
-	server   serverInfo
-	modes    modeMemory
-	login    loginGate
-	pool     pool
-	counters counters
-	conns    atomic.Int64 // numbers given to control connections
-	ports    portQueue
+	cfg       Config
+	secrets   secrets     // of cfg
+	tlsConfig *tls.Config // cloned for each control connection
+	server    serverInfo
+	modes     modeMemory
+	login     loginGate
+	pool      pool
+	counters  counters
+	conns     atomic.Int64 // numbers given to control connections
+	ports     portQueue
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -36,7 +38,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	cl := &Client{cfg: cfg, secrets: cfg.secrets(), ports: newPortQueue(cfg.ActivePorts)}
+	cl := &Client{cfg: cfg, secrets: cfg.secrets(), tlsConfig: cfg.tlsConfig(), ports: newPortQueue(cfg.ActivePorts)}
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
 	return cl, nil

@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,7 +15,7 @@ import (
 // Config says how to reach a server. Only Addr is required; the zero value of every
 // other field is a sensible default.
 type Config struct {
-	Addr          string        // "host:port"; port 21 when absent
+	Addr          string        // "host:port"; port 21, or 990 with TLSImplicit, when absent
 	User          string        // "" = anonymous
 	Password      string        //
 	Account       string        // answer to 332, "" = none
@@ -26,13 +27,18 @@ type Config struct {
 	Timeout       time.Duration // longest silence: connect, reply, data progress; 0 = 30 s
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
 
+	TLS       TLSMode     // whether connections are encrypted
+	TLSConfig *tls.Config // trust, client certificate, versions; nil = the system's authorities, TLS 1.2 or later. ServerName "" = the host of Addr
+	Pins      []Pin       // the server's certificate or its key has to be one of them, and need not be trusted otherwise
+	ClearData bool        // under TLS, data connections stay in clear (PROT C)
+
 	// Verify makes Commit compare what the server has stored with what was sent, before
 	// it gives the file its name: by a checksum of the server's (see Checksums), which
 	// costs a round trip, or if it has none by reading the file back.
 	Verify bool
 
 	// Logger is told at Info which mode of data connections works and why others did
-	// not. nil = discard.
+	// not, at Warn that the server refuses TLS. nil = discard.
 	Logger *slog.Logger
 
 	// Trace is called with every line of the control connections, from the goroutine
@@ -99,7 +105,10 @@ const (
 
 // complete checks the configuration and fills in defaults.
 func (cfg *Config) complete() error {
-	addr, err := completeAddr(cfg.Addr)
+	if cfg.TLS > TLSImplicit {
+		return fmt.Errorf("ftp: unknown TLS mode %d", cfg.TLS)
+	}
+	addr, err := completeAddr(cfg.Addr, cfg.TLS.port())
 	if err != nil {
 		return err
 	}
@@ -155,11 +164,11 @@ func listen(ctx context.Context, network, addr string) (*net.TCPListener, error)
 	return l.(*net.TCPListener), nil
 }
 
-// completeAddr adds the port 21 to a host without one.
-func completeAddr(addr string) (string, error) {
+// completeAddr adds the usual port to a host without one.
+func completeAddr(addr, usual string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]"), "21"
+		host, port = strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]"), usual
 		if strings.Contains(host, ":") {
 			if _, err := netip.ParseAddr(host); err != nil {
 				return "", fmt.Errorf("ftp: bad address %q", addr)

@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -45,8 +46,10 @@ func (e *connError) Unwrap() error { return e.err }
 type conn struct {
 	client *Client
 	id     int
-	nc     net.Conn
+	tcp    net.Conn // the socket
+	nc     net.Conn // tcp, or TLS over it
 	br     *bufio.Reader
+	tls    *tls.Config   // for data connections; nil in clear
 	peer   netip.Addr    // of the control connection; invalid where the network has no IP addresses
 	local  netip.Addr    //
 	rtt    time.Duration // as the TCP handshake took
@@ -66,6 +69,7 @@ func newConn(cl *Client, nc net.Conn, rtt time.Duration) *conn {
 	return &conn{
 		client: cl,
 		id:     int(cl.conns.Add(1)),
+		tcp:    nc,
 		nc:     nc,
 		br:     bufio.NewReaderSize(nc, maxReplyLine),
 		peer:   addrOf(nc.RemoteAddr()),
@@ -211,7 +215,7 @@ func (c *conn) interrupt(err error) {
 		return
 	}
 	c.interrupted = err
-	c.nc.SetDeadline(longAgo)
+	c.tcp.SetDeadline(longAgo)
 	if c.data != nil {
 		c.data.SetDeadline(longAgo)
 	}
@@ -222,11 +226,11 @@ var longAgo = time.Unix(1, 0)
 // kill interrupts the connection and closes its sockets.
 func (c *conn) kill(err error) {
 	c.interrupt(err)
-	c.nc.Close()
+	c.tcp.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.data != nil {
-		c.data.Close()
+		reset(c.data)
 	}
 }
 
@@ -266,7 +270,18 @@ func (c *conn) cause(err error) error {
 // alive tells, without waiting, whether an idle connection may be used: the server has
 // neither closed it nor said anything unasked, such as a 421.
 func (c *conn) alive() bool {
-	return c.err == nil && c.br.Buffered() == 0 && silent(c.nc)
+	return c.err == nil && !c.heard() && silent(c.tcp)
+}
+
+// heard tells whether something that nobody has asked for has been received. TLS may hold it
+// where neither the buffer nor the kernel shows it.
+func (c *conn) heard() bool {
+	if c.br.Buffered() > 0 || c.tls == nil {
+		return c.br.Buffered() > 0
+	}
+	c.setDeadline(c.nc, longAgo)
+	_, err := c.br.Peek(1)
+	return !isTimeout(err)
 }
 
 // close ends the connection. A connection in order says goodbye; nobody waits for the
@@ -276,8 +291,9 @@ func (c *conn) close() {
 	if c.err == nil {
 		c.setDeadline(c.nc, time.Now().Add(time.Second))
 		c.nc.Write([]byte(c.line(command{verb: "QUIT"})))
+		c.nc.Close()
 	}
-	c.nc.Close()
+	c.tcp.Close()
 }
 
 func (c *conn) trace(sent bool, line string) {

@@ -160,7 +160,7 @@ func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, er
 
 // launch sends the transfer commands and makes sure of the data connection.
 func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
-	sendFIN := t.download && c.client.server.wantsFIN()
+	sendFIN := t.download && c.client.server.wantsFIN() && !c.encryptsData()
 	ready := d.ready()
 	if err := c.check(); err != nil {
 		d.drop()
@@ -181,6 +181,7 @@ func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
 	if sendFIN {
 		closeWrite(d.nc)
 	}
+	d.nc = c.protect(d.nc)
 	return nil
 }
 
@@ -228,7 +229,7 @@ func (c *conn) accepted(m Mode, nc net.Conn, t transfer, replies []reply) (net.C
 	err := t.refusal(replies)
 	switch {
 	case last.preliminary() && err == nil:
-		return nc, nil
+		return c.secured(m, nc, t)
 	case last.preliminary():
 		// CWD or REST was refused, so this transfer is not what was asked for.
 		c.endEarly(nc)
@@ -254,7 +255,7 @@ func (c *conn) check() error {
 	switch {
 	case c.err != nil:
 		return &connError{err: c.err, safe: true}
-	case c.br.Buffered() > 0:
+	case c.heard():
 		ce := c.fail(errSurprise)
 		ce.safe = true
 		return ce

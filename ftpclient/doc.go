@@ -1,4 +1,4 @@
-// Package ftpclient is a client of FTP servers (RFC 959, 2389, 2428, 3659) for programs
+// Package ftpclient is a client of FTP servers (RFC 959, 2389, 2428, 3659, 4217) for programs
 // that use one server much and from several goroutines: a file system, a mirror, a
 // backup.
 //
@@ -56,6 +56,22 @@
 // together with its command. Files are transferred as they are (TYPE I). A listing is
 // returned only when the server has said that it is whole; a Reader reports io.EOF
 // only when the size or the server says so; Writer.Close returns the server's verdict.
+//
+// # Security
+//
+// With TLSExplicit and TLSImplicit nothing but AUTH is sent in clear, and data
+// connections are under TLS unless Config.ClearData is set. TLSTry protects only against
+// who listens, not against who interferes: it goes on in clear if the server refuses TLS by
+// a reply 5xx. Neither a failed handshake nor an untrusted certificate is such a reply, nor
+// is any after TLS has worked once.
+//
+// The server's certificate has to be valid for its name, or to be pinned; otherwise the error is
+// a *CertificateError. Data connections resume the TLS session of their control connection,
+// which servers demand to be sure of the client. A download whose end is not declared by
+// TLS ends with io.ErrUnexpectedEOF, unless its size was known and has come. Data never leaves
+// before the server's answer to its command.
+//
+// Passwords and accounts are in no error, log or trace.
 //
 // # Locks
 //

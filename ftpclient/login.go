@@ -17,6 +17,8 @@ const loginPause = 5 * time.Second
 type loginGate struct {
 	mu        sync.Mutex
 	stepwise  bool // the server does not bear a login in one write
+	encrypted bool // a control connection has been under TLS
+	inClear   bool // one has not, since the server refused TLS
 	refused   error
 	refusedAt time.Time
 }
@@ -64,7 +66,7 @@ func (cl *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	stepwise := cl.login.bySteps()
 	c, err := cl.connectOnce(ctx, stepwise)
-	if _, choked := errors.AsType[errChoked](err); choked && !stepwise {
+	if _, choked := errors.AsType[errChoked](err); choked && !stepwise && !isAlert(err) {
 		if c, err = cl.connectOnce(ctx, true); err == nil {
 			cl.login.setStepwise()
 		}
@@ -126,11 +128,16 @@ func (d *dialogue) next(within time.Duration) (reply, error) {
 // step. The first connection asks for features and the login directory, too.
 func (c *conn) logIn(stepwise bool) error {
 	cfg, server := &c.client.cfg, &c.client.server
+	banner, greeted, err := c.secure(stepwise)
+	if err != nil {
+		return err
+	}
 	cmds := []command{{"USER", cfg.User}, {"PASS", cfg.Password}}
 	if cfg.Account != "" {
 		cmds = append(cmds, command{"ACCT", cfg.Account})
 	}
 	known, facts := server.login()
+	cmds = append(cmds, c.protection()...)
 	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
 	if !known {
 		cmds = append(cmds, command{verb: "FEAT"}, command{verb: "PWD"})
@@ -143,11 +150,15 @@ func (c *conn) logIn(stepwise bool) error {
 			return choked(err)
 		}
 	}
-	banner, err := c.greeting()
-	if err != nil {
-		return err
+	if !greeted {
+		if banner, err = c.greeting(); err != nil {
+			return err
+		}
 	}
 	if err := d.authenticate(cfg); err != nil {
+		return err
+	}
+	if err := d.readProtection(); err != nil {
 		return err
 	}
 	if _, err := d.next(cfg.Timeout); err != nil { // OPTS UTF8

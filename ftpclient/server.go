@@ -11,6 +11,7 @@ import (
 type Server struct {
 	Banner   string   // text of the greeting
 	Features []string // lines of the FEAT reply, sorted
+	TLS      string   // version and cipher suite of control connections; "" in clear
 	Mode     string   // of data connections; "" until one has worked
 	HasMLSD  bool     // listings are machine-readable (RFC 3659)
 	HasMLST  bool
@@ -32,6 +33,7 @@ type serverInfo struct {
 	mu        sync.Mutex
 	known     bool // a login has succeeded
 	banner    string
+	tls       string
 	features  features
 	site      siteVerbs // of SITE HELP; nil: not asked
 	facts     string    // argument of OPTS MLST in a login, "" none
@@ -77,6 +79,12 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	if f.has("MFMT") {
 		s.setTime = setTimeMFMT
 	}
+}
+
+func (s *serverInfo) setTLS(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tls = session
 }
 
 // login tells whether the first login is done, and which facts later ones select.
@@ -175,6 +183,7 @@ func (cl *Client) Server() Server {
 	defer s.mu.Unlock()
 	known := Server{
 		Banner:   s.banner,
+		TLS:      s.tls,
 		Features: s.features.list(),
 		HasMLSD:  s.mlsd == Yes,
 		HasMLST:  s.mlst == Yes,

@@ -161,6 +161,9 @@ func (c *conn) replyComes(within time.Duration) bool {
 // reset closes a data connection with RST: a mere close would let the server send on
 // into our receive buffer, and TLS or the kernel wait for it.
 func reset(nc net.Conn) {
+	if s, ok := nc.(*secureData); ok {
+		nc = s.raw.Conn
+	}
 	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok {
 		t.SetLinger(0)
 	}

@@ -17,8 +17,8 @@ func peek(nc net.Conn, wait bool) (n int, err error, ok bool) {
 	if err != nil {
 		return 0, err, true
 	}
-	var buf [1]byte
-	rerr := raw.Read(func(fd uintptr) bool {
+	look := func(fd uintptr) bool {
+		var buf [1]byte
 		for {
 			n, _, err = syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 			if err != syscall.EINTR {
@@ -26,7 +26,13 @@ func peek(nc net.Conn, wait bool) (n int, err error, ok bool) {
 			}
 		}
 		return !wait || err != syscall.EAGAIN
-	})
+	}
+	var rerr error
+	if wait {
+		rerr = raw.Read(look)
+	} else {
+		rerr = raw.Control(func(fd uintptr) { look(fd) }) // whatever the deadline
+	}
 	if rerr != nil {
 		err = rerr
 	}

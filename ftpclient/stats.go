@@ -11,13 +11,15 @@ type Stats struct {
 	Commands   int64 // command lines sent
 	RoundTrips int64 // writes of commands that waited for replies
 	Transfers  int64 // data connections used for a listing or a file
+	Encrypted  int64 // of them, under TLS
+	Resumed    int64 // of those, by resuming a TLS session
 	BytesIn    int64 // over data connections
 	BytesOut   int64
 	Unparsed   int64 // lines of listings that were not understood
 }
 
 type counters struct {
-	logins, commands, roundTrips, transfers, bytesIn, bytesOut, unparsed atomic.Int64
+	logins, commands, roundTrips, transfers, encrypted, resumed, bytesIn, bytesOut, unparsed atomic.Int64
 }
 
 // Stats returns the counters so far. It does not block.
@@ -28,6 +30,8 @@ func (cl *Client) Stats() Stats {
 		Commands:   n.commands.Load(),
 		RoundTrips: n.roundTrips.Load(),
 		Transfers:  n.transfers.Load(),
+		Encrypted:  n.encrypted.Load(),
+		Resumed:    n.resumed.Load(),
 		BytesIn:    n.bytesIn.Load(),
 		BytesOut:   n.bytesOut.Load(),
 		Unparsed:   n.unparsed.Load(),

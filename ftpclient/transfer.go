@@ -54,7 +54,7 @@ func (cl *Client) openTransfer(ctx context.Context, u use, replay bool, transfer
 // is started again over a fresh one.
 func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (opened, error) {
 	o, err := c.open(ctx, t, a)
-	if err != nil || !o.spared || !t.download {
+	if err != nil || !o.spared || !t.download || c.encryptsData() { // a handshake proves that it lives
 		return o, err
 	}
 	c.extend(o.nc)

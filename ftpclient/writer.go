@@ -79,7 +79,7 @@ func (c *conn) uploadTransfer(verb, path string) (transfer, error) {
 		return transfer{}, err
 	}
 	arg, err := c.arg(verb, path)
-	return transfer{cmd: command{verb, arg}, path: path, eager: server.bearsEarlyData()}, err
+	return transfer{cmd: command{verb, arg}, path: path, eager: server.bearsEarlyData() && !c.encryptsData()}, err
 }
 
 // Write sends p. A failure is the server's refusal (*Error) where it gives one, such as
@@ -165,13 +165,14 @@ func (w *Writer) complete(ctx context.Context) error {
 // end ends the data and reads the final reply.
 func (w *Writer) end(ctx context.Context) error {
 	defer w.c.watch(ctx)()
-	closeErr := w.nc.Close()
-	w.c.setData(nil)
+	closeErr := w.c.endUpload(w.nc)
 	r, err := w.c.receive()
 	if err == nil && w.unanswered && r.preliminary() {
 		w.answered()
 		r, err = w.c.receive()
 	}
+	w.c.afterUpload(w.nc)
+	w.c.setData(nil)
 	switch {
 	case err != nil:
 		// 421 in place of the preliminary reply means that nothing was done.

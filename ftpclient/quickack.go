@@ -1,0 +1,20 @@
+package ftpclient
+
+import (
+	"net"
+	"syscall"
+)
+
+// answerAtOnce acknowledges what has come and comes next without delay. Servers that write
+// small pieces wait for it.
+func answerAtOnce(nc net.Conn) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := sc.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1)
+		})
+	}
+}
