@@ -20,11 +20,11 @@
 //
 // Where the kernel has the queue discipline netem, it is the link. Then the queue counts packets of
 // the largest size instead of bytes, and the Seed has no effect. Elsewhere there is a TUN device on
-// each side, and a process of this program forwards between them, with a realtime thread for each
-// direction where that is allowed. On a machine of two virtual processors a packet that comes alone
-// is 0.1 to 0.3 ms late, also while all processors are busy, and one close behind another at most
-// 0.4 ms more; none is early. A stream of 200 Mbit/s takes half a processor, and 1 Gbit/s can be
-// had. The benchmarks of this package tell it for any machine.
+// each side, and a process of this program forwards between them, in real time where that is
+// allowed. On a machine of two virtual processors a packet is some 0.1 ms late each way, and one
+// close behind another at most 0.4 ms more; while 20 programs wanted the processors, one connection
+// of 100 took over 1 ms too long. None is early. A stream of 200 Mbit/s takes half a processor, and
+// 1 Gbit/s can be had. The benchmarks of this package tell it for any machine.
 //
 // TCP's congestion control is the machine's: who compares machines should name it. TCP remembers
 // nothing of past connections (tcp_no_metrics_save), so that the order of measurements does not

@@ -2,7 +2,9 @@ package netlab
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +40,8 @@ const grain = 200 * time.Microsecond
 // run forwards until a device is gone. It takes a thread for itself.
 func (f *forwarder) run() error {
 	runtime.LockOSThread()
-	hurry()
+	// An ordinary thread may be woken up to 50 µs late, so that timers fall together.
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	begin := time.Now()
 	buffer := make([]byte, f.mtu)
 	for {
@@ -107,10 +110,15 @@ func sleep(d time.Duration) {
 	}
 }
 
-// hurry makes the thread run as soon as its timer ends. What is not allowed is left: then
-// packets are later the more there is to do on the machine.
+// hurry makes this process run as soon as a timer ends or a packet comes. What is not allowed is left
+// out: then packets are late when the machine is busy.
 func hurry() {
-	// An ordinary thread may be woken up to 50 µs late, so that timers fall together.
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
+	// All threads, since one that the Go scheduler waits for must not wait for a processor. Threads
+	// to come inherit it.
+	tasks, _ := os.ReadDir("/proc/self/task")
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil {
+			unix.SchedSetAttr(tid, &unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1}, 0)
+		}
+	}
 }

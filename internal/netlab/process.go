@@ -55,6 +55,7 @@ func serve(in io.Reader, out io.Writer) error {
 	}
 	toServer := newForwarder(clientTUN, serverTUN, *first.Link, 0)
 	toClient := newForwarder(serverTUN, clientTUN, *first.Link, 1)
+	hurry()
 	for _, f := range []*forwarder{toServer, toClient} {
 		go func() {
 			fmt.Fprintln(os.Stderr, "netlab:", f.run())
