@@ -11,6 +11,8 @@
 //     changed by FTP commands.
 //   - walker: recognises programs that go through the tree, and lists
 //     directories ahead of them.
+//   - prefetcher: recognises programs that read small files one after another,
+//     and fetches the next ones.
 //   - content: the bytes of one file while it is open or not yet uploaded, in
 //     a sparse local file with the ranges that are present and dirty.
 //   - stream: one RETR that fills a content from an offset onward, a bounded
@@ -51,6 +53,7 @@
 //	node.opening     one content of a file is made or given up at a time
 //	dirHandle.mu     the entries of an open directory
 //	uploads.mu       the files that wait for another try
+//	prefetcher.mu    what is read in order; as walker.mu
 //	walker.mu        what is walked; the cache and the pool may be asked under it
 //	nodes.mu         names, parents and numbers of all nodes
 //	streams.mu       the streams of one file

@@ -81,3 +81,16 @@ func errno(err error) syscall.Errno {
 	}
 	return syscall.EIO
 }
+
+// outage tells whether err is something else than the server's answer about a
+// file.
+func outage(err error) bool {
+	var refused *ftpclient.Error
+	switch {
+	case err == nil, errno(err) == syscall.ENOENT, errno(err) == syscall.ESTALE:
+		return false
+	case errors.As(err, &refused):
+		return refused.Code == 421
+	}
+	return true
+}

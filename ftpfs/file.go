@@ -136,6 +136,10 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 	if latest {
 		c.confirmed()
 	}
+	if !writing {
+		parent, name, _, _, _ := f.nodes.state(n)
+		f.ahead.opens(parent, name)
+	}
 	if f.nodes.keeps(n, e, c.local()) {
 		kernel |= fuse.OpenKeepCache // they are of this version
 	}

@@ -78,6 +78,7 @@ type FS struct {
 	dir      string // the mount point
 	tree     *tree
 	walker   *walker
+	ahead    *prefetcher
 	nodes    *nodes
 	handles  *handles
 	files    *cache.Files
@@ -132,7 +133,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.Root, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
-	f.walker = walkTree(base, f.tree)
+	f.walker, f.ahead = walkTree(base, f.tree), f.prefetch(base)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
 		return err
 	}
@@ -201,6 +202,7 @@ func (f *FS) dispose() {
 	}
 	if f.walker != nil {
 		f.walker.Close()
+		f.ahead.Close()
 	}
 	if f.tree != nil {
 		f.tree.Close()

@@ -2,11 +2,8 @@ package ftpfs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 	"time"
-
-	"ftpfs/ftpclient"
 )
 
 const (
@@ -63,11 +60,9 @@ func (u *uploads) remove(temp string) bool {
 	ctx, cancel := context.WithTimeout(u.base, sweepTime)
 	defer cancel()
 	err := u.client.Delete(ctx, temp)
-	if err == nil || errno(err) == syscall.ENOENT {
-		return true
+	if err != nil && errno(err) != syscall.ENOENT {
+		u.tree.temps.left(temp)
+		u.log.Debug("temporary file left behind", "path", temp, "error", err)
 	}
-	u.tree.temps.left(temp)
-	u.log.Debug("temporary file left behind", "path", temp, "error", err)
-	var refused *ftpclient.Error
-	return errors.As(err, &refused) && refused.Code != 421
+	return !outage(err)
 }

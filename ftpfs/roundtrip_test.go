@@ -235,6 +235,11 @@ var operations = []struct {
 		want: trips{"RETR": 8}, most: 12,
 	},
 	{
+		name:  "tar of small files",
+		files: numbered("/d/f%d", 50, 1024), script: `test $(tar c d | tar t | wc -l) = 51`,
+		want: trips{"MLSD": 1, "RETR": 50}, most: 51,
+	},
+	{
 		name:  "cat of small files at the same time",
 		files: numbered("/f%d", 8, 1024), script: `for i in {0..7}; do cat f$i & done; wait`,
 		want: trips{"RETR": 8}, most: 12,

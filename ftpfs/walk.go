@@ -2,7 +2,6 @@ package ftpfs
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -92,9 +91,7 @@ func (t *tree) coldDirs(dir string) (cold []string, listed bool) {
 // for it.
 func (t *tree) listAhead(ctx context.Context, dirs []string) error {
 	for _, dir := range dirs {
-		_, err := t.list(ctx, dir, 0)
-		var refused *ftpclient.Error
-		if err != nil && !errors.As(err, &refused) {
+		if _, err := t.list(ctx, dir, 0); outage(err) {
 			return err
 		}
 	}

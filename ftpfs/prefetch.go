@@ -1,0 +1,279 @@
+package ftpfs
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+const (
+	maxAhead      = 256 << 10 // larger files have streams that run ahead
+	maxAheadBytes = 8 << 20   // fetched ahead and not opened yet
+	maxInOrder    = 20_000    // files of a directory that can be put in order
+	prefetchPause = walkPause // nothing more is fetched when no file was opened for so long
+	aheadFirst    = 2         // files ahead of a new sequence
+	aheadEarned   = 4         // files that were of use, for each more
+	aheadMost     = 16        // files ahead
+	sequences     = 8         // directories in which files are being opened one after another
+)
+
+// A prefetcher recognises programs that read the small files of a directory
+// one after another (grep -r, tar c, cp -r), and fetches the next ones on
+// connections that nobody needs.
+//
+// Programs take files in one of three orders: as they are listed, by name, or by
+// inode number. Two files in a row tell which; each further file tells whether it
+// still holds. How many files it runs ahead grows slowly with those that were of
+// use, so that what is fetched for nothing stays a small part.
+type prefetcher struct {
+	files func(dir *node) []smallFile                             // of a cached listing, as listed; does not block
+	fetch func(ctx context.Context, dir *node, name string) error // brings a file; an error is an outage
+	free  func(busy int) int                                      // connections to spare beside those at work here
+	base  context.Context                                         // ends when the mount does
+	wg    sync.WaitGroup                                          // fetches under way
+
+	mu     sync.Mutex
+	recent []*sequence        // directories, the last used first
+	wanted []wantedFile       // the next first
+	ahead  map[aheadKey]int64 // sizes of files under way or fetched and not opened yet
+	bytes  int64              // their sum
+	busy   int                // connections at work
+	used   int                // files that were fetched ahead and opened
+	last   time.Time          // when a file was opened
+}
+
+type aheadKey struct {
+	dir  *node
+	name string
+}
+
+type wantedFile struct {
+	aheadKey
+	size int64
+}
+
+// A smallFile is a file of a directory; size is -1 when it is not worth fetching.
+type smallFile struct {
+	name string
+	ino  uint64
+	size int64
+}
+
+// A sequence is a directory whose files are opened one after another.
+type sequence struct {
+	dir    *node
+	last   string         // opened last
+	files  []smallFile    // as listed
+	at     map[string]int // index in files
+	orders [][]int        // indices in files, in each of the orders
+	places [][]int        // the reverse: place in each of the orders, by index
+	order  int            // that held last; -1: none
+}
+
+// prefetch makes the prefetcher of a mount.
+func (f *FS) prefetch(base context.Context) *prefetcher {
+	p := newPrefetcher(base)
+	p.files, p.fetch = f.smallFiles, f.fetchAhead
+	p.free = func(busy int) int {
+		lines, _ := f.tree.spare(busy)
+		return lines
+	}
+	return p
+}
+
+// smallFiles are the files in the cached listing of dir.
+func (f *FS) smallFiles(dir *node) []smallFile {
+	path, named := f.nodes.path(dir)
+	listing, ok := f.tree.dirs.Snapshot(below(f.tree.root, path))
+	if !named || !ok || len(listing.Entries) > maxInOrder {
+		return nil
+	}
+	var files []smallFile
+	f.nodes.mu.Lock()
+	defer f.nodes.mu.Unlock()
+	for _, e := range listing.Entries {
+		if e.Entry.Type == ftpclient.TypeFile {
+			size := e.Entry.Size
+			if size == 0 || size > maxAhead {
+				size = -1
+			}
+			files = append(files, smallFile{e.Name, f.nodes.inode(dir, e.Name), size})
+		}
+	}
+	return files
+}
+
+// fetchAhead brings a file as a reader of it would.
+func (f *FS) fetchAhead(ctx context.Context, dir *node, name string) error {
+	path, named := f.nodes.path(dir)
+	found, ok := f.tree.cached(below(f.tree.root, path), name)
+	if e := found.Entry; !named || !ok || e.Type != ftpclient.TypeFile || e.Size <= 0 || e.Size > maxAhead {
+		return nil
+	}
+	found.Entry.Name = name
+	n, e := f.enter(dir, found.Entry)
+	defer f.nodes.forget(n.id, 1)
+	c, err := f.contents.open(n, e, false)
+	if err != nil {
+		return nil
+	}
+	defer f.contents.release(ctx, n, c, false)
+	if err := c.streams.fetch(ctx, 0, e.Size); outage(err) {
+		return err
+	}
+	return nil
+}
+
+func newPrefetcher(base context.Context) *prefetcher {
+	return &prefetcher{base: base, ahead: make(map[aheadKey]int64)}
+}
+
+// Close waits for what is under way, which ends with the base context.
+func (p *prefetcher) Close() { p.wg.Wait() }
+
+// opens is told that a file is opened for reading. It does not block.
+func (p *prefetcher) opens(dir *node, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if now.Sub(p.last) > prefetchPause {
+		p.stop()
+	}
+	p.last = now
+	if p.drop(aheadKey{dir, name}) {
+		p.used++
+	}
+	s := p.sequence(dir)
+	last := s.last
+	s.last = name
+	if last == "" || last == name {
+		return
+	}
+	if s.at == nil {
+		s.sort(p.files(dir))
+	}
+	if s.follow(last, name); s.order >= 0 {
+		p.want(s)
+	}
+	p.run()
+}
+
+// sequence finds or begins the sequence of a directory.
+func (p *prefetcher) sequence(dir *node) *sequence {
+	i := slices.IndexFunc(p.recent, func(s *sequence) bool { return s.dir == dir })
+	s := &sequence{dir: dir, order: -1}
+	if i >= 0 {
+		s = p.recent[i]
+		p.recent = slices.Delete(p.recent, i, i+1)
+	}
+	p.recent = slices.Insert(p.recent, 0, s)
+	p.recent = p.recent[:min(len(p.recent), sequences)]
+	return s
+}
+
+// sort puts files into the three orders.
+func (s *sequence) sort(files []smallFile) {
+	s.files, s.at = files, make(map[string]int, len(files))
+	listed := make([]int, len(files))
+	for i, f := range files {
+		s.at[f.name] = i
+		listed[i] = i
+	}
+	byName, byInode := slices.Clone(listed), slices.Clone(listed)
+	slices.SortFunc(byName, func(a, b int) int { return cmp.Compare(files[a].name, files[b].name) })
+	slices.SortFunc(byInode, func(a, b int) int { return cmp.Compare(files[a].ino, files[b].ino) })
+	s.orders = [][]int{listed, byName, byInode}
+	for _, order := range s.orders {
+		places := make([]int, len(order))
+		for place, i := range order {
+			places[i] = place
+		}
+		s.places = append(s.places, places)
+	}
+}
+
+// follow finds the order in which name comes next after last: the one that
+// held before if it still does.
+func (s *sequence) follow(last, name string) {
+	from, known := s.at[last]
+	to, alsoKnown := s.at[name]
+	holds := func(order int) bool {
+		return known && alsoKnown && s.places[order][to] == s.places[order][from]+1
+	}
+	if s.order >= 0 && holds(s.order) {
+		return
+	}
+	s.order = -1
+	for order := range s.orders {
+		if holds(order) {
+			s.order = order
+			return
+		}
+	}
+}
+
+// want replaces what is wanted by the files that come next in s.
+func (p *prefetcher) want(s *sequence) {
+	p.wanted = nil
+	order := s.orders[s.order]
+	next := order[s.places[s.order][s.at[s.last]]+1:]
+	for _, i := range next[:min(len(next), p.reach())] {
+		f := s.files[i]
+		key := aheadKey{s.dir, f.name}
+		if _, there := p.ahead[key]; !there && f.size >= 0 {
+			p.wanted = append(p.wanted, wantedFile{key, f.size})
+		}
+	}
+}
+
+// reach is how many files ahead are worth it.
+func (p *prefetcher) reach() int { return min(aheadFirst+p.used/aheadEarned, aheadMost) }
+
+// run starts as many fetches as there are connections for.
+func (p *prefetcher) run() {
+	if len(p.wanted) == 0 {
+		return
+	}
+	for free := p.free(p.busy); free > 0 && len(p.wanted) > 0 && len(p.ahead) < p.reach(); free-- {
+		f := p.wanted[0]
+		if p.bytes+f.size > maxAheadBytes {
+			return
+		}
+		p.wanted = p.wanted[1:]
+		p.ahead[f.aheadKey] = f.size
+		p.bytes += f.size
+		p.busy++
+		p.wg.Go(func() { p.bring(f) })
+	}
+}
+
+func (p *prefetcher) bring(f wantedFile) {
+	err := p.fetch(p.base, f.dir, f.name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy--
+	if err != nil || p.base.Err() != nil || time.Since(p.last) > prefetchPause {
+		p.stop()
+		return
+	}
+	p.run()
+}
+
+// drop takes a file from those ahead, and tells whether it was one.
+func (p *prefetcher) drop(key aheadKey) bool {
+	size, there := p.ahead[key]
+	delete(p.ahead, key)
+	p.bytes -= size
+	return there
+}
+
+// stop forgets what is wanted. What is ahead by now was fetched for nothing.
+func (p *prefetcher) stop() {
+	p.used = max(0, p.used-aheadEarned*len(p.ahead))
+	p.wanted, p.recent, p.bytes = nil, nil, 0
+	clear(p.ahead)
+}

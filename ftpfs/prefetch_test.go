@@ -1,0 +1,179 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A slowDir is a directory of small files, each of which takes some round trips
+// to fetch, over so many connections.
+type slowDir struct {
+	files []smallFile
+	cost  time.Duration
+	lines int
+	down  bool
+
+	mu      sync.Mutex
+	fetched map[string]chan struct{} // closed when it is there
+	asked   int
+}
+
+func newSlowDir(n int) *slowDir {
+	s := &slowDir{cost: 3 * trip, lines: 6, fetched: make(map[string]chan struct{})}
+	for i := range n {
+		// By name, as listed and by inode number they are in different orders.
+		s.files = append(s.files, smallFile{fmt.Sprintf("f%04d", i*7%n), uint64(i * 13 % n), 1000})
+	}
+	return s
+}
+
+func (s *slowDir) prefetcher(ctx context.Context) *prefetcher {
+	p := newPrefetcher(ctx)
+	p.files = func(*node) []smallFile { return s.files }
+	p.fetch = func(_ context.Context, _ *node, name string) error { return s.fetch(name) }
+	p.free = func(busy int) int { return s.lines - 1 - busy }
+	return p
+}
+
+func (s *slowDir) fetch(name string) error {
+	s.mu.Lock()
+	there, begun := s.fetched[name]
+	if !begun {
+		there = make(chan struct{})
+		s.fetched[name] = there
+		s.asked++
+	}
+	down := s.down
+	s.mu.Unlock()
+	if !begun {
+		time.Sleep(s.cost)
+		close(there)
+	}
+	<-there
+	if down {
+		return errors.New("no answer")
+	}
+	return nil
+}
+
+// read is what a program meets that reads files.
+func (s *slowDir) read(p *prefetcher, dir *node, names ...string) {
+	for _, name := range names {
+		p.opens(dir, name)
+		s.fetch(name)
+	}
+}
+
+func (s *slowDir) names(less func(a, b smallFile) int) []string {
+	files := slices.Clone(s.files)
+	slices.SortStableFunc(files, less)
+	var names []string
+	for _, f := range files {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func asListed(a, b smallFile) int { return 0 }
+func byName(a, b smallFile) int {
+	if a.name < b.name {
+		return -1
+	}
+	return 1
+}
+func byInode(a, b smallFile) int { return int(a.ino) - int(b.ino) }
+
+// Each file takes three round trips, of which several are spent at a time.
+func TestFilesInOrder(t *testing.T) {
+	for name, order := range map[string]func(a, b smallFile) int{"listed": asListed, "name": byName, "inode": byInode} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlowDir(211)
+				p := s.prefetcher(t.Context())
+				begin := time.Now()
+				s.read(p, &node{}, s.names(order)...)
+				each := float64(time.Since(begin)) / float64(trip) / 211
+				if p.Close(); each > 0.9 || s.asked != 211 {
+					t.Errorf("%.2f round trips for each file, %d files fetched of 211", each, s.asked)
+				}
+			})
+		})
+	}
+}
+
+// What is fetched for nothing is little, whenever the program stops.
+func TestFilesForNothing(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 10, 50, 200} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlowDir(1009)
+				p := s.prefetcher(t.Context())
+				s.read(p, &node{}, s.names(byName)[:n]...)
+				p.Close()
+				if waste := s.asked - n; waste > max(aheadFirst, aheadFirst+n/aheadEarned) || waste > aheadMost {
+					t.Errorf("%d files fetched for nothing after %d", waste, n)
+				}
+			})
+		})
+	}
+}
+
+func TestFilesInNoOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(1009)
+		p := s.prefetcher(t.Context())
+		names := s.names(byName)
+		for i := range 100 {
+			s.read(p, &node{}, names[(i*i*31+5)%1009])
+		}
+		dir := &node{}
+		for i := range 100 {
+			s.read(p, dir, names[i*401%1009])
+		}
+		if p.Close(); s.asked > 200 {
+			t.Errorf("%d files fetched of at most 200", s.asked)
+		}
+	})
+}
+
+// A file that is large, new or empty is passed over; the others go on.
+func TestFilesThatAreNotWorthIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(20)
+		for i := range s.files {
+			if i%2 == 1 {
+				s.files[i].size = -1
+			}
+		}
+		p := s.prefetcher(t.Context())
+		names := s.names(asListed)
+		s.read(p, &node{}, names[:4]...)
+		p.Close()
+		for _, name := range []string{names[5], names[7], names[9]} {
+			if s.fetched[name] != nil {
+				t.Errorf("%s was fetched", name)
+			}
+		}
+		if s.fetched[names[4]] == nil {
+			t.Errorf("%s was not", names[4])
+		}
+	})
+}
+
+func TestFilesInOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(100)
+		s.down = true
+		p := s.prefetcher(t.Context())
+		s.read(p, &node{}, s.names(byName)[:2]...)
+		if p.Close(); s.asked > 2+aheadFirst || len(p.ahead) > 0 || p.bytes != 0 {
+			t.Errorf("%d files were tried of a server that does not answer; %d and %d bytes are ahead", s.asked, len(p.ahead), p.bytes)
+		}
+	})
+}
