@@ -35,12 +35,14 @@ func (s *server) lookup(dir *node, r *fuse.LookupRequest) {
 		s.found(dir, r, cache.Found[ftpclient.Entry]{Entry: e, Exists: true, Expires: time.Now().Add(s.fs.opts.DirTTL)})
 		return
 	}
-	if found, ok := s.fs.tree.cached(below(s.fs.tree.root, path), r.Name); ok {
+	at := below(s.fs.tree.root, path)
+	if found, ok := s.fs.tree.cached(at, r.Name); ok {
+		s.fs.renewal.used(at, found.Expires)
 		s.found(dir, r, found)
 		return
 	}
 	s.ask(r, func(ctx context.Context) error {
-		found, err := s.fs.tree.lookup(ctx, below(s.fs.tree.root, path), r.Name, 0)
+		found, err := s.fs.tree.lookup(ctx, at, r.Name, 0)
 		if err != nil {
 			return err
 		}
@@ -110,6 +112,7 @@ func (s *server) openDir(n *node, r *fuse.OpenRequest) {
 		r.Respond(&fuse.OpenResponse{Handle: s.fs.handles.add(h)})
 	}
 	if listing, ok := s.fs.tree.dirs.Snapshot(dir); ok {
+		s.fs.renewal.used(dir, listing.Expires)
 		opened(listing)
 		return
 	}

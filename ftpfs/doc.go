@@ -13,6 +13,7 @@
 //     directories ahead of them.
 //   - prefetcher: recognises programs that read small files one after another,
 //     and fetches the next ones.
+//   - revalidator: fetches listings that are in use anew before they expire.
 //   - content: the bytes of one file while it is open or not yet uploaded, in
 //     a sparse local file with the ranges that are present and dirty.
 //   - stream: one RETR that fills a content from an offset onward, a bounded
@@ -23,7 +24,8 @@
 // # Semantics
 //
 // Attributes and names are as old as the listing they come from, at most
-// Options.DirTTL; changes made through the mount are seen at once. A file is
+// Options.DirTTL; changes made through the mount are seen at once, those that
+// others make after Refresh or when the listing has expired. A file is
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
 // the new one. A failed upload keeps its data and is tried again until it
@@ -55,6 +57,7 @@
 //	uploads.mu       the files that wait for another try
 //	prefetcher.mu    what is read in order; as walker.mu
 //	walker.mu        what is walked; the cache and the pool may be asked under it
+//	revalidator.mu   what is listed anew; as walker.mu
 //	nodes.mu         names, parents and numbers of all nodes
 //	streams.mu       the streams of one file
 //	content.mu       the state of one file

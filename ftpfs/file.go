@@ -33,10 +33,12 @@ func (f *FS) known(n *node) (e ftpclient.Entry, valid time.Duration, ok bool) {
 	if !named {
 		return e, f.opts.DirTTL, true
 	}
-	found, ok := f.tree.cached(below(f.tree.root, path), name)
+	dir := below(f.tree.root, path)
+	found, ok := f.tree.cached(dir, name)
 	if !ok || !found.Exists || found.Entry.Type != e.Type {
 		return e, 0, false
 	}
+	f.renewal.used(dir, found.Expires)
 	f.saw(n, c, found.Entry)
 	return found.Entry, time.Until(found.Expires), true
 }

@@ -79,6 +79,7 @@ type FS struct {
 	tree     *tree
 	walker   *walker
 	ahead    *prefetcher
+	renewal  *revalidator
 	nodes    *nodes
 	handles  *handles
 	files    *cache.Files
@@ -133,7 +134,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.Root, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
-	f.walker, f.ahead = walkTree(base, f.tree), f.prefetch(base)
+	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
 		return err
 	}
@@ -203,6 +204,7 @@ func (f *FS) dispose() {
 	if f.walker != nil {
 		f.walker.Close()
 		f.ahead.Close()
+		f.renewal.Close()
 	}
 	if f.tree != nil {
 		f.tree.Close()

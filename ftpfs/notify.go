@@ -1,7 +1,10 @@
 package ftpfs
 
 import (
+	"context"
 	"log/slog"
+	"net"
+	"sync"
 
 	"bazil.org/fuse"
 )
@@ -14,6 +17,9 @@ type notifier struct {
 	log  *slog.Logger
 	todo chan func() error
 	done chan struct{}
+
+	mu     sync.RWMutex
+	closed bool // todo is
 }
 
 func newNotifier(conn *fuse.Conn, log *slog.Logger) *notifier {
@@ -29,10 +35,12 @@ func newNotifier(conn *fuse.Conn, log *slog.Logger) *notifier {
 	return t
 }
 
-// Close waits until the kernel has been told everything. Nothing may be sent
-// after it.
+// Close waits until the kernel has been told everything.
 func (t *notifier) Close() {
+	t.mu.Lock()
+	t.closed = true
 	close(t.todo)
+	t.mu.Unlock()
 	<-t.done
 }
 
@@ -53,8 +61,44 @@ func (t *notifier) pages(n *node) {
 
 // send never waits: when the kernel is slow, its memory expires by itself.
 func (t *notifier) send(f func() error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.closed {
+		return
+	}
 	select {
 	case t.todo <- f:
 	default:
+	}
+}
+
+// tell is send for many things at once, from outside of requests: it waits until
+// the kernel has been told all of them, or ctx ends.
+func (t *notifier) tell(ctx context.Context, all []func() error) error {
+	told := make(chan struct{})
+	for _, f := range append(all, func() error { close(told); return nil }) {
+		if err := t.queue(ctx, f); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-told:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t *notifier) queue(ctx context.Context, f func() error) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	select {
+	case t.todo <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

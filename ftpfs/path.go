@@ -36,6 +36,14 @@ func below(root, rel string) string {
 	return root + rel
 }
 
+// rel is the reverse of below.
+func rel(root, path string) string {
+	if root == "/" {
+		return strings.TrimSuffix(path, "/")
+	}
+	return strings.TrimPrefix(path, root)
+}
+
 // checkName refuses names that no server can be told: FTP commands end at a
 // line's end.
 func checkName(name string) error {

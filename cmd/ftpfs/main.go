@@ -4,6 +4,7 @@
 //
 //	ftpfs [flags] ftp://[user@]host[:port]/[dir] MOUNTPOINT
 //	ftpfs umount [--force] MOUNTPOINT
+//	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
 //	ftpfs demo
 //
@@ -34,7 +35,8 @@ login is anonymous, unless ~/.netrc knows the host. The password is not seen in 
 in the mount table or in logs.
 
 The command returns when the mount answers; with -f it stays. SIGTERM and SIGINT
-unmount and finish uploads, a second one ends at once. Logs are written with -f or -d
+unmount and finish uploads, a second one ends at once; SIGHUP makes the mount look
+at the server anew. Logs are written with -f or -d
 to standard error, or with --log-file, also in the background, to a file.
 
 Limitations:
@@ -44,7 +46,8 @@ Limitations:
   A file is uploaded when it is closed, and close tells whether the server took it.
   Until then it is kept in the cache directory, and lost if ftpfs is killed.
   Times of servers without MLSD are as fine as their listing: minutes, then days.
-  A change that others make on the server is seen after --dir-cache-ttl.
+  A change that others make on the server is seen after --dir-cache-ttl, or after
+  ftpfs refresh.
   The server may refuse names, modes or times; the program that asked gets the error.
 
 Exit codes:
@@ -156,7 +159,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), doctorCommand(), demoCommand())
+	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), demoCommand())
 	return root
 }
 

@@ -48,6 +48,8 @@ func (m *fakeMount) Unmount(ctx context.Context) error {
 	return m.unmount(ctx)
 }
 
+func (m *fakeMount) Refresh(context.Context, string) error { return nil }
+
 func run(p *program, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = p.run(args, &out, &errs)

@@ -28,6 +28,7 @@ type job struct {
 type mounted interface {
 	Wait() error                   // until it is unmounted and all is put away
 	Unmount(context.Context) error // finishes uploads; at once when the context ends
+	Refresh(ctx context.Context, path string) error
 }
 
 type mountFunc func(context.Context, job, *slog.Logger) (mounted, error)
@@ -130,14 +131,18 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	if err != nil {
 		return err
 	}
-	words := listen(thisHost().mounted(j.MountPoint), log)
+	c := listen(thisHost().mounted(j.MountPoint), m.Refresh, log)
+	defer onHangup(func() {
+		log.Info("looking at the server anew")
+		m.Refresh(ctx, "")
+	})()
 	if err = ready(); err != nil {
 		m.Unmount(ctx)
 		m.Wait()
 	} else {
 		err = waitFor(m, signals, log)
 	}
-	words.say(err)
+	c.end(err)
 	return err
 }
 

@@ -42,12 +42,12 @@ func testEntry(t *testing.T) mountEntry {
 func TestLastWords(t *testing.T) {
 	m := testEntry(t)
 	for _, said := range []error{nil, fail(exitUnmount, "The mount ended.")} {
-		words := listen(m, quiet())
+		words := listen(m, nil, quiet())
 		first, second := processOf(m), processOf(m)
 		if first == nil || second == nil {
 			t.Fatal("nobody answers")
 		}
-		words.say(said)
+		words.end(said)
 		for _, p := range []*process{first, second} {
 			err := p.wait()
 			p.conn.Close()
@@ -63,16 +63,16 @@ func TestLastWords(t *testing.T) {
 
 func TestLastWordsOfStrangers(t *testing.T) {
 	m := testEntry(t)
-	words := listen(m, quiet())
-	defer words.say(nil)
+	words := listen(m, nil, quiet())
+	defer words.end(nil)
 	other := m
 	other.owner = strconv.Itoa(os.Getuid() + 1)
 	if processOf(other) != nil {
 		t.Error("another user's process is believed")
 	}
 	// The name is taken: the mount works without.
-	listen(m, quiet()).say(nil)
-	listen(mountEntry{}, quiet()).say(nil)
+	listen(m, nil, quiet()).end(nil)
+	listen(mountEntry{}, nil, quiet()).end(nil)
 }
 
 func TestProcessDiesWithoutAWord(t *testing.T) {

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/gob"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Other commands talk to the process of a mount over a socket in the abstract name
+// space, which leaves no file behind. It is named by the mount's device number, which no
+// other mount has. Both sides make sure of the other's user. The process greets with one
+// report, so that it is known to listen, answers each request with another, and sends a
+// last one when the mount has ended and all is put away.
+
+const greetingWait = 2 * time.Second
+
+func socketOf(m mountEntry) *net.UnixAddr {
+	return &net.UnixAddr{Net: "unix", Name: "@ftpfs/" + m.device}
+}
+
+// peer is the user at the other end of a connection; -1 if that cannot be told.
+func peer(c *net.UnixConn) int {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1
+	}
+	uid := -1
+	raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = int(cred.Uid)
+		}
+	})
+	return uid
+}
+
+// request is what is asked of the process of a mount.
+type request struct {
+	Refresh string // a place in the mount: "/a/b", "/"
+}
+
+// refreshTime is how long the kernel may take to forget.
+const refreshTime = 10 * time.Second
+
+// control is the side of the mount's process.
+type control struct {
+	listener *net.UnixListener // nil: nobody can ask
+	refresh  func(ctx context.Context, path string) error
+	ctx      context.Context // ends with the mount
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup // the listener and the connections
+
+	mu    sync.Mutex
+	peers map[*net.UnixConn]*gob.Encoder
+}
+
+// listen answers those who ask the process of the mount m, until end. Without the socket
+// the mount works all the same.
+func listen(m mountEntry, refresh func(context.Context, string) error, log *slog.Logger) *control {
+	c := &control{refresh: refresh, peers: make(map[*net.UnixConn]*gob.Encoder)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if !m.ours() {
+		return c
+	}
+	listener, err := net.ListenUnix("unix", socketOf(m))
+	if err != nil {
+		log.Warn("ftpfs umount and refresh cannot reach this process", "error", err)
+		return c
+	}
+	c.listener = listener
+	c.wg.Go(func() {
+		for {
+			conn, err := listener.AcceptUnix()
+			if err != nil {
+				return
+			}
+			c.wg.Go(func() { c.serve(conn) })
+		}
+	})
+	return c
+}
+
+// serve greets, and answers requests until the peer has gone or the mount has ended.
+func (c *control) serve(conn *net.UnixConn) {
+	defer conn.Close()
+	encoder := gob.NewEncoder(conn)
+	if uid := peer(conn); uid != 0 && uid != os.Getuid() || !c.greet(conn, encoder) {
+		return
+	}
+	for decoder := gob.NewDecoder(conn); ; {
+		var r request
+		if decoder.Decode(&r) != nil {
+			break
+		}
+		c.answer(conn, encoder, c.do(r))
+	}
+	c.mu.Lock()
+	delete(c.peers, conn)
+	c.mu.Unlock()
+}
+
+// greet tells the peer that it will hear of the mount's end, false if it will not.
+func (c *control) greet(conn *net.UnixConn, encoder *gob.Encoder) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.SetWriteDeadline(time.Now().Add(greetingWait))
+	if c.peers == nil || encoder.Encode(report{}) != nil {
+		return false
+	}
+	c.peers[conn] = encoder
+	return true
+}
+
+func (c *control) do(r request) error {
+	ctx, cancel := context.WithTimeout(c.ctx, refreshTime)
+	defer cancel()
+	if err := c.refresh(ctx, strings.TrimSuffix(r.Refresh, "/")); err != nil {
+		return fail(exitUnmount, "The mount could not be refreshed: %w.", err)
+	}
+	return nil
+}
+
+// answer sends a report, which whoever has gone does not get.
+func (c *control) answer(conn *net.UnixConn, encoder *gob.Encoder, err error) {
+	var r report
+	if err != nil {
+		r = report{exitCode(err), err.Error()}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.SetWriteDeadline(time.Now().Add(greetingWait))
+	encoder.Encode(r)
+}
+
+// end tells all who wait that the mount has ended with err.
+func (c *control) end(err error) {
+	c.cancel()
+	if c.listener == nil {
+		return
+	}
+	c.listener.Close()
+	c.mu.Lock()
+	peers := c.peers
+	c.peers = nil
+	c.mu.Unlock()
+	for conn, encoder := range peers {
+		c.answer(conn, encoder, err)
+		conn.CloseRead()
+	}
+	c.wg.Wait()
+}
+
+// process is the process of a mount, as other commands see it.
+type process struct {
+	conn    *net.UnixConn
+	encoder *gob.Encoder
+	decoder *gob.Decoder
+}
+
+// processOf connects to the process of the mount m; nil if there is none that answers.
+func processOf(m mountEntry) *process {
+	c, err := net.DialUnix("unix", nil, socketOf(m))
+	if err != nil {
+		return nil
+	}
+	p := &process{c, gob.NewEncoder(c), gob.NewDecoder(c)}
+	var greeting report
+	c.SetReadDeadline(time.Now().Add(greetingWait))
+	if strconv.Itoa(peer(c)) != m.owner || p.decoder.Decode(&greeting) != nil {
+		c.Close()
+		return nil
+	}
+	c.SetReadDeadline(time.Time{})
+	return p
+}
+
+// ask sends a request and returns how it was answered.
+func (p *process) ask(r request) error {
+	if err := p.encoder.Encode(r); err != nil {
+		return fail(exitUnmount, "The process of the mount cannot be asked: %w.", err)
+	}
+	return p.wait()
+}
+
+// wait returns the answer to a request, or how the mount has ended, when all is put away.
+func (p *process) wait() error {
+	var r report
+	if err := p.decoder.Decode(&r); err != nil {
+		return fail(exitUnmount, "The process of the mount ended without a word: what had not been uploaded is lost.")
+	}
+	if r.Code != 0 {
+		return fail(r.Code, "%s", r.Text)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func refreshCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "refresh PATH",
+		Short: "Look at the server anew",
+		Long: `Makes a mount forget what it remembers of the server at PATH, a mount point or
+anything below one: the next look asks the server. Changes that others have made are
+then seen at once and not when --dir-cache-ttl is over. What is not uploaded yet stays.
+SIGHUP does the same for the whole mount.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fail(exitUsage, "ftpfs refresh needs one path, as in: ftpfs refresh /mnt.")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return thisHost().refresh(args[0]) },
+	}
+}
+
+// refresh asks the process of the mount that name is in. What is mounted is not touched.
+func (h host) refresh(name string) error {
+	if name == "" {
+		return fail(exitUsage, "The path is empty: name a mount point or something below one, or write . for the current directory.")
+	}
+	real, err := h.resolve(name)
+	if err != nil {
+		return fail(exitUsage, "%s cannot be found: %w.", name, err)
+	}
+	dir := real
+	for !h.mounted(dir).ours() {
+		if dir == "/" {
+			return fail(exitUsage, "%s is not in a mount of ftpfs: mount lists what is mounted.", name)
+		}
+		dir = filepath.Dir(dir)
+	}
+	process := processOf(h.mounted(dir))
+	if process == nil {
+		return fail(exitUnmount, "The process of the mount on %s does not answer: has it died, or is it another user's?", dir)
+	}
+	defer process.conn.Close()
+	return process.ask(request{Refresh: "/" + strings.TrimPrefix(strings.TrimPrefix(real, dir), "/")})
+}
