@@ -18,6 +18,7 @@ type Client struct {
 	tlsConfig *tls.Config // cloned for each control connection
 	server    serverInfo
 	modes     modeMemory
+	clock     serverClock
 	login     loginGate
 	pool      pool
 	counters  counters

@@ -71,7 +71,7 @@ func (w *Writer) publication(temp, final string, k Commit) *publication {
 	forms, known := w.client.server.timeForms()
 	if len(forms) > 0 && !k.ModTime.IsZero() {
 		b.form = forms[0]
-		b.setTime = b.add(b.form.command(temp, k.ModTime))
+		b.setTime = b.add(b.form.command(temp, k.ModTime, w.client.mdtmZone()))
 	}
 	if k.HasMode && w.client.CanChmod() != No {
 		verb, params := w.client.server.chmodCommand(k.Mode)
@@ -124,10 +124,10 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 	case timeSet:
 		e.ModTime, e.Precision = k.ModTime.UTC().Truncate(time.Second), time.Second
 	case b.modTime >= 0:
-		e.ModTime, e.Precision, _ = timeOf(replies[b.modTime], k.Path)
+		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], k.Path)
 	default:
 		if replies, err := w.c.exchange(command{"MDTM", args[1]}); err == nil {
-			e.ModTime, e.Precision, _ = timeOf(replies[0], k.Path)
+			e.ModTime, e.Precision, _ = w.client.timeOf(replies[0], k.Path)
 		}
 	}
 	return e, nil

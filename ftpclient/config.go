@@ -32,6 +32,14 @@ type Config struct {
 	Pins      []Pin       // the server's certificate or its key has to be one of them, and need not be trusted otherwise
 	ClearData bool        // under TLS, data connections stay in clear (PROT C)
 
+	// ListBy says how directories are listed.
+	ListBy ListBy
+
+	// Zone is that of the server's clock, which the times of LIST are told by; those of
+	// vsftpd's MDTM, too, which is by its option use_localtime. nil = found out by comparing
+	// LIST and MDTM, else UTC; UTC on vsftpd.
+	Zone *time.Location
+
 	// Verify makes Commit compare what the server has stored with what was sent, before
 	// it gives the file its name: by a checksum of the server's (see Checksums), which
 	// costs a round trip, or if it has none by reading the file back.
@@ -128,6 +136,9 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Mode > ModePORT {
 		return fmt.Errorf("ftp: unknown mode %d", cfg.Mode)
+	}
+	if cfg.ListBy > ListLIST {
+		return fmt.Errorf("ftp: unknown way to list %d", cfg.ListBy)
 	}
 	if cfg.ActivePorts.Lo > cfg.ActivePorts.Hi || cfg.ActivePorts.Lo == 0 && cfg.ActivePorts.Hi != 0 {
 		return fmt.Errorf("ftp: bad port range %d-%d", cfg.ActivePorts.Lo, cfg.ActivePorts.Hi)

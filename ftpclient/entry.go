@@ -53,6 +53,8 @@ type Listing struct {
 	Unparsed       int      // lines that were not understood, or whose name cannot be a file's
 	UnparsedSample []string // the first of them, at most 5, each cut to 200 bytes
 	Truncated      bool     // the server said that it left entries out
+
+	self bool // there was a row of the directory itself, "."
 }
 
 const (
@@ -84,6 +86,7 @@ func (l *collector) finish() Listing {
 // so that an entry does not keep its whole line in memory.
 func (l *collector) add(e Entry, line string) {
 	if e.Name == "." || e.Name == ".." {
+		l.listing.self = l.listing.self || e.Name == "."
 		return
 	}
 	if e.Name == "" || strings.ContainsAny(e.Name, "/\x00") {

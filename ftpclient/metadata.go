@@ -56,11 +56,11 @@ func (cl *Client) ModTime(ctx context.Context, p string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	t, _, err := timeOf(r, p)
+	t, _, err := cl.timeOf(r, p)
 	return t, err
 }
 
-func timeOf(r reply, p string) (time.Time, time.Duration, error) {
+func (cl *Client) timeOf(r reply, p string) (time.Time, time.Duration, error) {
 	if r.code != 213 {
 		return time.Time{}, 0, refusal("MDTM", p, r)
 	}
@@ -68,7 +68,7 @@ func timeOf(r reply, p string) (time.Time, time.Duration, error) {
 	if err != nil {
 		return time.Time{}, 0, refusal("MDTM", p, r)
 	}
-	return t, precision, nil
+	return wallIn(t, cl.mdtmZone()), precision, nil
 }
 
 // ModTimes asks for the times of many files, as many at a time as the server bears.
@@ -89,7 +89,7 @@ func (cl *Client) ModTimes(ctx context.Context, paths []string) ([]time.Time, er
 		}
 		replies, err := c.exchange(cmds...)
 		for i, r := range replies {
-			times[index[i]], _, _ = timeOf(r, "")
+			times[index[i]], _, _ = cl.timeOf(r, "")
 		}
 		return err
 	})
@@ -149,7 +149,7 @@ func (cl *Client) statMLST(ctx context.Context, p string) (Entry, error) {
 		if n, err := sizeOf(replies[1], p); err == nil {
 			e.Size = n
 		}
-		if t, precision, err := timeOf(replies[2], p); err == nil {
+		if t, precision, err := cl.timeOf(replies[2], p); err == nil {
 			e.ModTime, e.Precision = t, precision
 		}
 	}
@@ -162,7 +162,7 @@ func (cl *Client) statProbe(ctx context.Context, p string) (Entry, error) {
 		return Entry{}, err
 	}
 	e := Entry{Size: -1}
-	e.ModTime, e.Precision, _ = timeOf(replies[1], p)
+	e.ModTime, e.Precision, _ = cl.timeOf(replies[1], p)
 	if replies[2].ok() {
 		e.Type = TypeDir
 		return e, nil

@@ -105,7 +105,8 @@ const (
 	setTimeNone
 )
 
-func (f setTimeForm) command(arg string, t time.Time) command {
+// command sets a time; mdtm is the zone of times in MDTM.
+func (f setTimeForm) command(arg string, t time.Time, mdtm *time.Location) command {
 	at := formatTime(t)
 	switch f {
 	case setTimeMFMT:
@@ -113,7 +114,7 @@ func (f setTimeForm) command(arg string, t time.Time) command {
 	case setTimeUTIME:
 		return command{"SITE UTIME", fmt.Sprintf("%s %s %s %s UTC", arg, at, at, at)}
 	}
-	return command{"MDTM", at + " " + arg}
+	return command{"MDTM", t.In(mdtm).Format(timeLayout) + " " + arg}
 }
 
 // timeForms lists the forms to try, and whether the first is known to work.
@@ -187,7 +188,7 @@ func (cl *Client) SetModTime(ctx context.Context, path string, t time.Time) erro
 
 // setTime may be repeated: the outcome is the same.
 func (cl *Client) setTime(ctx context.Context, p string, t time.Time, f setTimeForm) error {
-	verb := f.command("", t).verb
+	verb := f.command("", t, time.UTC).verb
 	if err := checkPath(verb, p); err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func (cl *Client) setTime(ctx context.Context, p string, t time.Time, f setTimeF
 		if err != nil {
 			return err
 		}
-		replies, err := c.exchange(f.command(arg, t))
+		replies, err := c.exchange(f.command(arg, t, cl.mdtmZone()))
 		if err != nil {
 			return err
 		}

@@ -14,10 +14,19 @@ import (
 // some moments.
 
 // agree tells whether two views can be of one state of a file, when one of
-// them tells the time more coarsely.
+// them tells the time more coarsely or not at all.
 func agree(a, b ftpclient.Entry) bool {
-	unit := max(a.Precision, b.Precision)
-	return a.Size == b.Size && a.ModTime.Truncate(unit).Equal(b.ModTime.Truncate(unit))
+	if a.Precision < b.Precision {
+		a, b = b, a
+	}
+	return a.Size == b.Size && (b.ModTime.IsZero() || covers(a, b.ModTime))
+}
+
+// covers tells whether a file whose time is told as in e can have the exact time
+// t: what is told to the minute or the day is the beginning of that.
+func covers(e ftpclient.Entry, t time.Time) bool {
+	late := t.Sub(e.ModTime)
+	return late == 0 || late > 0 && late < e.Precision
 }
 
 // again tells whether bytes of the server's version were asked for before.

@@ -125,13 +125,14 @@ func (t *tree) refine(ctx context.Context, dir string, entries []ftpclient.Entry
 	var at []int
 	for i := range entries {
 		e := &entries[i]
-		if e.Type != ftpclient.TypeFile || e.ModTime.IsZero() || e.Precision <= time.Second {
+		unknown := e.ModTime.IsZero()
+		if e.Type != ftpclient.TypeFile || !unknown && e.Precision <= time.Second {
 			continue
 		}
-		settled := e.ModTime.Truncate(e.Precision).Add(e.Precision + clockSkew) // no later change has this time
+		settled := e.ModTime.Add(e.Precision + clockSkew) // no later change has this time
 		s, known := t.stamps.Get(join(dir, e.Name))
 		known = known && t.applyStamp(dir, e)
-		if known && s.seen.After(settled) || !known && !t.exactTimes && now.After(settled) {
+		if known && !unknown && s.seen.After(settled) || !t.exactTimes && (unknown || !known && now.After(settled)) {
 			continue
 		}
 		paths = append(paths, join(dir, e.Name))
@@ -179,7 +180,7 @@ func (t *tree) applyStamp(dir string, e *ftpclient.Entry) bool {
 		}
 	case s.size != e.Size || e.Precision > 0 && e.Precision <= s.unit:
 		return false
-	case e.Precision > 0 && !s.time.Truncate(e.Precision).Equal(e.ModTime.Truncate(e.Precision)):
+	case !e.ModTime.IsZero() && !covers(*e, s.time):
 		return false
 	}
 	e.ModTime, e.Precision = s.time, s.unit

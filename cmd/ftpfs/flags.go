@@ -34,6 +34,8 @@ type flags struct {
 	bind          string
 	ipv4, ipv6    bool
 	proxy         string
+	listBy        ftpclient.ListBy
+	zone          *time.Location
 	connections   int
 	timeout       time.Duration
 
@@ -66,6 +68,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.BoolP("version", "V", false, "print the version")
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(
 		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("listing", cobra.FixedCompletions(
+		[]string{"auto", "mlsd", "list"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pasv-address", cobra.FixedCompletions(
 		[]string{"control", "reply"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -108,6 +112,8 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	s.BoolVarP(&f.ipv4, "ipv4", "4", false, "use IPv4 only")
 	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
 	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
+	s.Var(value(&f.listBy, ftpclient.ParseListBy, "COMMAND", "auto"), "listing", "how directories are listed: auto, mlsd or list")
+	s.Var(value(&f.zone, ftpclient.ParseZone, "NAME|±HH:MM", ""), "timezone", "zone of the server's clock, where times come from LIST (default found out)")
 	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
 	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 

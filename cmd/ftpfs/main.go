@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	_ "time/tzdata" // for machines without a database of time zones
 
 	"github.com/spf13/cobra"
 )

@@ -73,6 +73,8 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 		ActivePorts:   f.activePorts,
 		ActiveAddress: f.activeAddress,
 		PasvAddress:   f.pasvAddress,
+		ListBy:        f.listBy,
+		Zone:          f.zone,
 		Connections:   f.connections,
 		Timeout:       f.timeout,
 		Verify:        f.verify,

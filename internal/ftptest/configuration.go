@@ -111,6 +111,9 @@ func (c *configuration) vsftpd(servers string) ([]string, error) {
 	} else {
 		lines = append(lines, "write_enable=YES")
 	}
+	if c.opts.TimeZone != "" {
+		lines = append(lines, "use_localtime=YES")
+	}
 	if c.opts.IPv6 {
 		lines = append(lines, "listen=NO", "listen_ipv6=YES", "listen_address6="+c.host)
 	} else {
@@ -177,6 +180,9 @@ func (c *configuration) proftpd(servers string) ([]string, error) {
 	}
 	if c.opts.ReadOnly {
 		lines = append(lines, "<Limit WRITE>", "DenyAll", "</Limit>")
+	}
+	if c.opts.TimeZone != "" {
+		lines = append(lines, "TimesGMT off")
 	}
 	if c.opts.NoMLSD {
 		lines = append(lines, "<Limit MLSD MLST>", "DenyAll", "</Limit>", "FactsAdvertise off")

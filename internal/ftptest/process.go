@@ -19,9 +19,10 @@ type process struct {
 	lifeline io.Closer // the watchdog acts when this end of its pipe closes
 }
 
-// startProcess starts argv with its output going to the file output. A watchdog kills it when
+// startProcess starts argv with its output going to the file output and its
+// clock in the zone. A watchdog kills it when
 // the test process dies: Pdeathsig is forgotten by a server that changes its user.
-func startProcess(argv []string, output string) (*process, error) {
+func startProcess(argv []string, output, zone string) (*process, error) {
 	out, err := os.OpenFile(output, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func startProcess(argv []string, output string) (*process, error) {
 	argv = append([]string{"/bin/sh", "-c", `"$@"; exit`, "ftptest-init"}, argv...)
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"}
+	p.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=" + zone}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWPID}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package ftptest
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type RealOptions struct {
 	Quota       int64         // proftpd: most bytes that the user may have stored; 0 = any number
 	Directives  []string      // proftpd: further lines of its configuration, such as LoadModule
 	ImplicitTLS bool          // vsftpd, proftpd: TLS from the first byte; implies TLS
+	TimeZone    string        // name of the server's zone, by whose clock LIST shows times; "" = UTC. vsftpd's MDTM goes by it, too
 }
 
 // Server is a real FTP server. The exported fields do not change.
@@ -46,6 +48,7 @@ type Server struct {
 
 	argv    []string
 	output  string   // file with what the server printed
+	zone    string   // of its clock
 	cleanup []string // files outside of the temporary directory
 
 	port *reservedPort
@@ -108,7 +111,7 @@ func NewReal(dir, name string, opts RealOptions) (_ *Server, err error) {
 	s := &Server{
 		Name: name, Addr: port.addr.String(), User: realUser, Password: realPassword,
 		Root: filepath.Join(dir, "root"), TLS: opts.TLS || opts.ImplicitTLS,
-		output: filepath.Join(dir, "output"), port: port,
+		output: filepath.Join(dir, "output"), zone: cmp.Or(opts.TimeZone, "UTC"), port: port,
 	}
 	defer func() {
 		if err != nil {
@@ -197,7 +200,7 @@ func (s *Server) Restart() error {
 	s.Kill()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := startProcess(s.argv, s.output)
+	p, err := startProcess(s.argv, s.output, s.zone)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.Name, err)
 	}

@@ -1,0 +1,198 @@
+package ftpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ListBy says by which command directories are listed.
+type ListBy uint8
+
+const (
+	ListAuto ListBy = iota // MLSD where the server has it, else LIST
+	ListMLSD               // RFC 3659; nothing else is tried
+	ListLIST               // RFC 959, even where the server has MLSD
+)
+
+var listByNames = [...]string{"auto", "mlsd", "list"}
+
+// ParseListBy reads auto, mlsd or list, in any case.
+func ParseListBy(s string) (ListBy, error) {
+	for by, name := range listByNames {
+		if strings.EqualFold(s, name) {
+			return ListBy(by), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is none of %s", s, strings.Join(listByNames[:], ", "))
+}
+
+// String is the form that ParseListBy reads.
+func (by ListBy) String() string {
+	if int(by) >= len(listByNames) {
+		return fmt.Sprintf("listing %d", uint8(by))
+	}
+	return listByNames[by]
+}
+
+// List returns the entries of a directory: as Config.ListBy says: by MLSD
+// (RFC 3659 section 7), else by CWD and LIST -a, whose times are not exact. It returns a listing only when the server has
+// said that it is whole, or Listing.Truncated is set. Refused are listings of more than
+// 2,000,000 entries or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
+func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
+	if err := checkPath("LIST", dir); err != nil {
+		return Listing{}, err
+	}
+	if err := cl.introduced(ctx); err != nil {
+		return Listing{}, failed("LIST", dir, err)
+	}
+	s, by := &cl.server, cl.cfg.ListBy
+	if by == ListMLSD || by == ListAuto && s.can(&s.mlsd) == Yes {
+		l, err := cl.listBy(ctx, "MLSD", "", dir)
+		if by == ListMLSD || !unknown(err) {
+			return l, err
+		}
+		s.learn(&s.mlsd, No)
+	}
+	l, err := cl.listUnix(ctx, dir)
+	if err != nil {
+		return l, err
+	}
+	return l, cl.setZone(ctx, dir, l.Entries)
+}
+
+// listUnix lists by LIST, with times as the server's clock shows them. -a shows dotfiles; a
+// server may refuse it, or take it for the name of a file that is not there. Where the
+// directory's own row does not tell that it was understood, an empty listing is asked for
+// again without it.
+func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
+	s := &cl.server
+	can := s.can(&s.dashA)
+	if can == No {
+		return cl.listBy(ctx, "LIST", "", dir)
+	}
+	l, err := cl.listBy(ctx, "LIST", "-a", dir)
+	e, refused := errors.AsType[*Error](err)
+	switch {
+	case can == Yes, err != nil && !refused, refused && (e.Command != "LIST" || e.Code < 500):
+		return l, err
+	case err == nil && (l.self || len(l.Entries) > 0):
+		s.learn(&s.dashA, Yes)
+		return l, nil
+	}
+	plain, plainErr := cl.listBy(ctx, "LIST", "", dir)
+	if plainErr == nil && (refused || len(plain.Entries) > 0) {
+		s.learn(&s.dashA, No)
+		return plain, nil
+	}
+	return l, err
+}
+
+// unknown tells whether the server does not know the command.
+func unknown(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == 500 || e.Code == 502)
+}
+
+// introduced makes sure that the first login has told what the server can.
+func (cl *Client) introduced(ctx context.Context) error {
+	if known, _ := cl.server.login(); known {
+		return nil
+	}
+	return cl.Connect(ctx)
+}
+
+// listBy lists once more if the first try is cut off before anything came.
+func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing, error) {
+	l, err := cl.listing(ctx, verb, option, dir)
+	if errors.Is(err, errCut) && ctx.Err() == nil {
+		l, err = cl.listing(ctx, verb, option, dir)
+	}
+	if err != nil {
+		return Listing{}, failed(verb, dir, err)
+	}
+	cl.counters.unparsed.Add(int64(l.Unparsed))
+	return l, nil
+}
+
+// errCut: a transfer ended before the first byte and without being whole.
+var errCut = errors.New("cut off")
+
+// listing reads a whole listing and the server's word that it is whole.
+func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listing, error) {
+	c, o, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
+		return c.listTransfer(verb, option, dir)
+	})
+	if err != nil {
+		return Listing{}, err
+	}
+	parse := lineParser(mlsd{})
+	if verb != "MLSD" {
+		parse = newRecogniser(time.Now())
+	}
+	unwatch := c.watch(ctx)
+	data := &listingData{c: c, nc: o.nc}
+	l, err := readListing(data, parse, maxEntries)
+	unwatch()
+	end := endEOF
+	if err != nil {
+		end = endEarly
+	}
+	var v verdict
+	select {
+	case v = <-cl.settle(c, o.nc, end):
+	case <-ctx.Done():
+		return Listing{}, context.Cause(ctx)
+	}
+	switch {
+	case v.err == nil && v.reply.refused():
+		err = refusal(verb, dir, v.reply)
+		if data.size == 0 && (v.reply.code == 425 || v.reply.code == 426) {
+			err = fmt.Errorf("%w: %w", errCut, err)
+		}
+	case err != nil:
+	case v.err != nil:
+		err = v.err
+	case !v.reply.ok():
+		err = c.surprised(v.reply)
+	}
+	l.Truncated = isTruncated(v.reply)
+	return l, err
+}
+
+// listTransfer is MLSD with a path, or CWD and LIST without one: LIST with a path
+// would expand patterns, read options and split at blanks. Whether the directory exists
+// is decided by CWD.
+func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
+	t := transfer{cmd: command{verb, option}, path: dir, download: true}
+	if err := c.client.server.checkName(verb, dir); err != nil {
+		return t, err
+	}
+	if verb == "MLSD" {
+		arg := c.client.server.encode(dir)
+		if len(arg) <= maxPath {
+			t.cmd.arg = arg
+			return t, nil
+		}
+	}
+	steps, err := c.steps(verb, dir)
+	if err != nil {
+		return t, err
+	}
+	if last := len(steps) - 1; last > 0 {
+		if err := c.walk(steps[:last], dir); err != nil {
+			return t, err
+		}
+		steps = steps[last:]
+	}
+	t.before = steps
+	return t, nil
+}
+
+// isTruncated recognises the final reply of a server that has left entries out, as
+// pure-ftpd does after 10,000.
+func isTruncated(r reply) bool {
+	return strings.Contains(strings.ToLower(r.text()), "truncated")
+}
