@@ -19,6 +19,8 @@ type Config struct {
 	User          string        // "" = anonymous
 	Password      string        //
 	Account       string        // answer to 332, "" = none
+	VirtualHost   string        // which of the server's hosts is meant (HOST, RFC 7151); "" = HOST is not sent. TLS certificates have to be for it, unless TLSConfig names another
+	ClientName    string        // told to the server (CLNT), whatever it answers; "" = none
 	Mode          Mode          // how data connections are opened
 	ActivePorts   PortRange     // ports to listen on in active mode, waited for while all are in use; zero = any
 	ActiveAddress netip.Addr    // address told in PORT and EPRT; zero = the control connection's local address
@@ -28,7 +30,7 @@ type Config struct {
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
 
 	TLS       TLSMode     // whether connections are encrypted
-	TLSConfig *tls.Config // trust, client certificate, versions; nil = the system's authorities, TLS 1.2 or later. ServerName "" = the host of Addr
+	TLSConfig *tls.Config // trust, client certificate, versions; nil = the system's authorities, TLS 1.2 or later. ServerName "" = VirtualHost, else the host of Addr
 	Pins      []Pin       // the server's certificate or its key has to be one of them, and need not be trusted otherwise
 	ClearData bool        // under TLS, data connections stay in clear (PROT C)
 
@@ -129,6 +131,7 @@ func (cfg *Config) complete() error {
 	}
 	for _, s := range []struct{ name, value string }{
 		{"user", cfg.User}, {"password", cfg.Password}, {"account", cfg.Account},
+		{"virtual host", cfg.VirtualHost}, {"client name", cfg.ClientName},
 	} {
 		if strings.ContainsAny(s.value, "\r\n\x00") || len(s.value) > 512 {
 			return fmt.Errorf("ftp: the %s is too long or has a line break or NUL", s.name)

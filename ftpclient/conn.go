@@ -54,11 +54,13 @@ type conn struct {
 	local  netip.Addr    //
 	rtt    time.Duration // as the TCP handshake took
 
-	err    error     // why it must not be used any more
-	reused bool      // has been idle since the login
-	spare  *dataDial // passive data connection for the next transfer
-	used   time.Time // last taken or given back by a caller
-	spoke  time.Time // last reply
+	err     error // why it must not be used any more
+	reused  bool  // has been idle since the login
+	greeted bool  // banner has come
+	banner  string
+	spare   *dataDial // passive data connection for the next transfer
+	used    time.Time // last taken or given back by a caller
+	spoke   time.Time // last reply
 
 	mu          sync.Mutex
 	interrupted error    // all deadlines have passed for good

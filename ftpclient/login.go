@@ -128,8 +128,13 @@ func (d *dialogue) next(within time.Duration) (reply, error) {
 // step. The first connection asks for features and the login directory, too.
 func (c *conn) logIn(stepwise bool) error {
 	cfg, server := &c.client.cfg, &c.client.server
-	banner, greeted, err := c.secure(stepwise)
-	if err != nil {
+	if err := c.chooseHost(false); err != nil {
+		return err
+	}
+	if err := c.secure(stepwise); err != nil {
+		return err
+	}
+	if err := c.chooseHost(true); err != nil {
 		return err
 	}
 	cmds := []command{{"USER", cfg.User}, {"PASS", cfg.Password}}
@@ -138,6 +143,9 @@ func (c *conn) logIn(stepwise bool) error {
 	}
 	known, facts := server.login()
 	cmds = append(cmds, c.protection()...)
+	if cfg.ClientName != "" {
+		cmds = append(cmds, command{"CLNT", cfg.ClientName})
+	}
 	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
 	if !known {
 		cmds = append(cmds, command{verb: "FEAT"}, command{verb: "PWD"})
@@ -150,16 +158,20 @@ func (c *conn) logIn(stepwise bool) error {
 			return choked(err)
 		}
 	}
-	if !greeted {
-		if banner, err = c.greeting(); err != nil {
-			return err
-		}
+	banner, err := c.greeting()
+	if err != nil {
+		return err
 	}
 	if err := d.authenticate(cfg); err != nil {
 		return err
 	}
 	if err := d.readProtection(); err != nil {
 		return err
+	}
+	if cfg.ClientName != "" {
+		if _, err := d.next(cfg.Timeout); err != nil { // CLNT
+			return err
+		}
 	}
 	if _, err := d.next(cfg.Timeout); err != nil { // OPTS UTF8
 		return err
@@ -184,8 +196,12 @@ func (c *conn) logIn(stepwise bool) error {
 // maxDelays bounds the replies "ready in a while" before the greeting.
 const maxDelays = 100
 
-// greeting waits for the server to be ready, for no longer than the timeout in all.
+// greeting waits for the server to be ready, for no longer than the timeout in all. Once
+// it has come it is returned again.
 func (c *conn) greeting() (string, error) {
+	if c.greeted {
+		return c.banner, nil
+	}
 	deadline := time.Now().Add(c.client.cfg.Timeout)
 	for range maxDelays {
 		r, err := c.receiveWithin(time.Until(deadline))
@@ -198,7 +214,8 @@ func (c *conn) greeting() (string, error) {
 			return "", choked(failed("greeting", "", err))
 		case r.code == 120: // ready in a while
 		case r.code == 220:
-			return r.text(), nil
+			c.greeted, c.banner = true, r.text()
+			return c.banner, nil
 		case r.refused():
 			return "", refusal("connect", "", r)
 		default:

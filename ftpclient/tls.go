@@ -57,6 +57,9 @@ func (cfg *Config) tlsConfig() *tls.Config {
 	base = base.Clone()
 	if base.ServerName == "" {
 		base.ServerName, _, _ = net.SplitHostPort(cfg.Addr)
+		if cfg.VirtualHost != "" {
+			base.ServerName = cfg.VirtualHost
+		}
 		if addr, err := netip.ParseAddr(base.ServerName); err == nil {
 			base.ServerName = addr.WithZone("").String() // as certificates have it
 		}
@@ -68,48 +71,47 @@ func (cfg *Config) tlsConfig() *tls.Config {
 }
 
 // secure makes the control connection one under TLS, or leaves it in clear, as configured.
-// greeted tells whether the greeting has come.
-func (c *conn) secure(stepwise bool) (banner string, greeted bool, err error) {
+func (c *conn) secure(stepwise bool) error {
 	mode := c.client.cfg.TLS
 	if mode == TLSOff {
-		return "", false, nil
+		return nil
 	}
 	if mode == TLSImplicit {
-		return "", false, c.encrypt()
+		return c.encrypt()
 	}
 	auth := command{"AUTH", "TLS"}
 	if !stepwise {
 		if err := c.send(auth); err != nil {
-			return "", false, choked(err)
+			return choked(err)
 		}
 	}
-	if banner, err = c.greeting(); err != nil {
-		return "", false, err
+	if _, err := c.greeting(); err != nil {
+		return err
 	}
 	if stepwise {
 		if err := c.send(auth); err != nil {
-			return "", false, failed(auth.verb, "", err)
+			return failed(auth.verb, "", err)
 		}
 	}
 	r, rerr := c.receiveWithin(min(c.client.cfg.Timeout, userTimeout))
 	switch {
 	case rerr != nil:
-		err = failed(auth.verb, "", rerr)
+		err := failed(auth.verb, "", rerr)
 		if _, told := errors.AsType[*Error](err); !told {
 			err = errChoked{err}
 		}
-		return "", false, err
+		return err
 	case r.code == 234:
-		return banner, true, c.encrypt()
+		return c.encrypt()
 	case !r.refused():
-		return "", false, c.surprised(r)
+		return c.surprised(r)
 	case mode == TLSTry && r.code >= 500 && c.client.login.mayBeClear():
 		if c.client.login.firstInClear() {
 			c.client.cfg.Logger.Warn("the server refuses TLS: password and data cross the network in clear", "reply", refusal(auth.verb, "", r).Error())
 		}
-		return banner, true, nil
+		return nil
 	}
-	return "", false, refusal(auth.verb, "", r)
+	return refusal(auth.verb, "", r)
 }
 
 // mayBeClear tells whether a server may refuse TLS. One that has not before is not

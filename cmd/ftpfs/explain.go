@@ -32,6 +32,8 @@ func explainConnect(err error, j job, f *flags) error {
 		return fail(exitLogin, "%s lets nobody in anonymously: %w. Name a user, as in ftp://user@host/.", host, err)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin:
 		return fail(exitLogin, "%s refused the login of %s: %w. Check user and password.", host, j.User, err)
+	case errors.As(err, &refused) && refused.Command == "HOST":
+		return fail(exitServer, "%s does not serve the host %s: %w. Check --virtual-host, or leave it away.", host, f.virtualHost, err)
 	case errors.As(err, &refused):
 		return fail(exitServer, "%s cannot be used: %w.", host, err)
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -49,6 +49,9 @@ func TestExplainConnect(t *testing.T) {
 		err := explainConnect(tt.err, tt.j, f)
 		expect(t, tt.err.Error(), err, tt.code, tt.want)
 	}
+	virtual := &flags{virtualHost: "v"}
+	expect(t, "host", explainConnect(&ftpclient.Error{Command: "HOST", Code: 504, Text: "v: Unknown hostname provided"}, ann, virtual), exitServer,
+		"host:2121 does not serve the host v: HOST: 504 v: Unknown hostname provided. Check --virtual-host, or leave it away.")
 	bound := &flags{bind: "192.0.2.1"}
 	expect(t, "bind", explainConnect(dial(syscall.EADDRNOTAVAIL), ann, bound), exitServer,
 		"host:2121 cannot be reached from 192.0.2.1: ftp: dial tcp: cannot assign requested address. Check --bind: the command ip address lists what there is.")

@@ -40,6 +40,8 @@ type flags struct {
 	timeout       time.Duration
 
 	user          string
+	virtualHost   string
+	clientName    string
 	passwordFile  string
 	passwordStdin bool
 
@@ -118,6 +120,8 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 
 	s.StringVar(&f.user, "user", "", "user `NAME` to log in as, when the URL names none")
+	s.StringVar(&f.virtualHost, "virtual-host", "", "`NAME` of the host that is meant, if the server has several at one address")
+	s.StringVar(&f.clientName, "client-name", "", "`NAME` told to servers that treat some programs better, as in ftpfs")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` whose first line is the password")
 	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 }

@@ -43,7 +43,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	// One -o with all of them, - and _ mixed.
 	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
 		"interface=lo,ipv4,ipv6=false,proxy=none," +
-		"connections=3,timeout=5s,user=ann=b,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
+		"connections=3,timeout=5s,user=ann=b,virtual_host=v,client-name=c,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
 		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,verify,capacity=3G,xattr,allow_other,default_permissions"
 	f, given, err := parseFlags("-o", all)
 	if err != nil {
@@ -53,14 +53,14 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 		foreground: true, options: []string{all}, mode: ftpclient.ModePORT, activePorts: ftpclient.PortRange{Lo: 50000, Hi: 50100},
 		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
 		bind: "lo", ipv4: true, proxy: "none",
-		connections: 3, timeout: 5 * time.Second, user: "ann=b", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
+		connections: 3, timeout: 5 * time.Second, user: "ann=b", virtualHost: "v", clientName: "c", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
 		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), exactTimes: true, verify: true, capacity: 3 << 30, xattr: true,
 		allowOther: true, defaultPermissions: true,
 	}
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("\ngot  %+v\nwant %+v", *f, want)
 	}
-	if len(given) != 29 {
+	if len(given) != 31 {
 		t.Errorf("%d settings: %v", len(given), given)
 	}
 	// What the daemon makes of it is the same.

@@ -69,6 +69,8 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 		Addr:          t.addr(),
 		User:          user,
 		Password:      password,
+		VirtualHost:   f.virtualHost,
+		ClientName:    f.clientName,
 		Mode:          f.dataMode(d),
 		ActivePorts:   f.activePorts,
 		ActiveAddress: f.activeAddress,
