@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -33,7 +32,7 @@ func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) 
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	port := c.portCommand(m, l.Addr())
+	port := portCommand(m, netip.AddrPortFrom(c.advertised(), uint16(l.Addr().(*net.TCPAddr).Port)))
 	timeout := c.client.cfg.Timeout
 	if !proven {
 		timeout = min(timeout, detectTimeout)
@@ -174,17 +173,17 @@ func (c *conn) advertised() netip.Addr {
 	return c.local
 }
 
-// portCommand tells the server where l listens: PORT (RFC 959) or EPRT (RFC 2428).
-func (c *conn) portCommand(m Mode, l net.Addr) command {
-	addr, port := c.advertised(), l.(*net.TCPAddr).Port
+// portCommand tells the server where to connect to: PORT (RFC 959) or EPRT (RFC 2428).
+func portCommand(m Mode, at netip.AddrPort) command {
+	addr, port := at.Addr(), at.Port()
 	switch {
 	case m == ModePORT:
 		arg := strings.ReplaceAll(addr.String(), ".", ",")
 		return command{"PORT", fmt.Sprintf("%s,%d,%d", arg, port>>8, port&0xff)}
 	case addr.Is4():
-		return command{"EPRT", "|1|" + addr.String() + "|" + strconv.Itoa(port) + "|"}
+		return command{"EPRT", fmt.Sprintf("|1|%s|%d|", addr, port)}
 	}
-	return command{"EPRT", "|2|" + addr.WithZone("").String() + "|" + strconv.Itoa(port) + "|"}
+	return command{"EPRT", fmt.Sprintf("|2|%s|%d|", addr.WithZone(""), port)}
 }
 
 // acceptData waits for the server's connection, until the deadline, the end of ctx, or

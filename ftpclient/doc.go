@@ -55,7 +55,8 @@
 // takes a single round trip; on servers known to bear it the first 64 KiB of an upload leave
 // together with its command. Files are transferred as they are (TYPE I). A listing is
 // returned only when the server has said that it is whole; a Reader reports io.EOF
-// only when the size or the server says so; Writer.Close returns the server's verdict.
+// only when the size or the server says so; Writer.Close returns the server's verdict. CopyTo
+// lets two servers copy a file between them.
 //
 // # Security
 //

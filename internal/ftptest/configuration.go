@@ -129,6 +129,9 @@ func (c *configuration) vsftpd(servers string) ([]string, error) {
 	if c.opts.ImplicitTLS {
 		lines = append(lines, "implicit_ssl=YES")
 	}
+	if c.opts.Promiscuous {
+		lines = append(lines, "pasv_promiscuous=YES", "port_promiscuous=YES")
+	}
 	config, err := c.file("vsftpd.conf", strings.Join(lines, "\n")+"\n")
 	return []string{filepath.Join(servers, "usr/sbin/vsftpd"), config}, err
 }
@@ -177,6 +180,9 @@ func (c *configuration) proftpd(servers string) ([]string, error) {
 	}
 	if s := c.idleSeconds(); s > 0 {
 		lines = append(lines, fmt.Sprintf("TimeoutIdle %d", s))
+	}
+	if c.opts.Promiscuous {
+		lines = append(lines, "AllowForeignAddress on")
 	}
 	if c.opts.ReadOnly {
 		lines = append(lines, "<Limit WRITE>", "DenyAll", "</Limit>")
@@ -229,6 +235,9 @@ func (c *configuration) pureftpd(servers string) ([]string, error) {
 	if m := (c.idleSeconds() + 59) / 60; m > 0 {
 		argv = append(argv, "-I", strconv.Itoa(m))
 	}
+	if c.opts.Promiscuous {
+		argv = append(argv, "-w")
+	}
 	if c.opts.ReadOnly { // it has no such setting
 		if err := os.Chown(c.root, 0, 0); err != nil {
 			return nil, err
@@ -265,6 +274,7 @@ func (c *configuration) pyftpdlib() ([]string, error) {
 		"host": c.host, "port": c.port, "root": c.root, "user": realUser, "password": realPassword,
 		"uid": ftpUID, "gid": ftpGID, "tls": c.pem, "max_clients": c.opts.MaxClients,
 		"idle_timeout": c.idleSeconds(), "read_only": c.opts.ReadOnly, "no_mlsd": c.opts.NoMLSD,
+		"promiscuous": c.opts.Promiscuous,
 	})
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ handler.authorizer = authorizer
 handler.banner = "pyftpdlib ready."
 if cfg["no_mlsd"]:
     handler.proto_cmds = {k: v for k, v in handler.proto_cmds.items() if k not in ("MLSD", "MLST")}
+handler.permit_foreign_addresses = cfg["promiscuous"]
 if cfg["idle_timeout"]:
     handler.timeout = cfg["idle_timeout"]
 
