@@ -3,7 +3,6 @@ package ftpclient
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -75,10 +74,8 @@ func TestVirtualHostUnderTLS(t *testing.T) {
 
 func TestRealVirtualHostUnderTLS(t *testing.T) {
 	s := ftptest.Real(t, "proftpd", ftptest.RealOptions{TLS: true})
-	roots := x509.NewCertPool()
-	roots.AddCert(s.CA)
 	host, _, _ := strings.Cut(s.Addr, ":")
-	cl := testClient(t, Config{Addr: s.Addr, User: s.User, Password: s.Password, VirtualHost: host, TLS: TLSExplicit, TLSConfig: &tls.Config{RootCAs: roots}})
+	cl := testClient(t, Config{Addr: s.Addr, User: s.User, Password: s.Password, VirtualHost: host, TLS: TLSExplicit, TLSConfig: trusting(s)})
 	if _, err := cl.List(context.Background(), "/"); err != nil {
 		t.Error(err)
 	}

@@ -29,23 +29,27 @@ func verified(t *testing.T, cl *Client, temp, final string, data []byte) error {
 
 // Servers without checksums send each file back.
 func TestRealVerify(t *testing.T) {
-	for _, name := range append(ftptest.RealNames, "digests") {
-		t.Run(name, func(t *testing.T) {
-			opts := ftptest.RealOptions{}
-			if name == "digests" {
-				name, opts = "proftpd", digests
+	check := func(t *testing.T, name string, opts ftptest.RealOptions) {
+		s := ftptest.Real(t, name, opts)
+		cfg := Config{Addr: s.Addr, User: s.User, Password: s.Password, Verify: true, Connections: 1}
+		if s.TLS {
+			cfg.TLS, cfg.TLSConfig = TLSExplicit, trusting(s)
+		}
+		cl := testClient(t, cfg)
+		for _, data := range [][]byte{random(3 << 20), nil, []byte("x")} {
+			if err := verified(t, cl, "/temp a", "/final", data); err != nil {
+				t.Error(err)
 			}
-			s, cl := real(t, name, opts, Config{Verify: true, Connections: 1})
-			for _, data := range [][]byte{random(3 << 20), nil, []byte("x")} {
-				if err := verified(t, cl, "/temp a", "/final", data); err != nil {
-					t.Error(err)
-				}
-				if got, err := os.ReadFile(filepath.Join(s.Root, "final")); err != nil || !bytes.Equal(got, data) {
-					t.Errorf("%d bytes, %v", len(got), err)
-				}
+			if got, err := os.ReadFile(filepath.Join(s.Root, "final")); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", len(got), err)
 			}
-		})
+		}
 	}
+	for _, name := range ftptest.RealNames {
+		t.Run(name, func(t *testing.T) { check(t, name, ftptest.RealOptions{}) })
+		t.Run(name+"/tls", func(t *testing.T) { check(t, name, ftptest.RealOptions{TLS: true}) })
+	}
+	t.Run("digests", func(t *testing.T) { check(t, "proftpd", digests) })
 }
 
 func TestLogOfVerify(t *testing.T) {
