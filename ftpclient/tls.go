@@ -167,16 +167,25 @@ func (c *conn) encrypt() error {
 	return nil
 }
 
-// handshakeError says in words why a handshake has failed.
+// HandshakeError says that the server and we could not agree on TLS. A certificate that is
+// not trusted is a CertificateError.
+type HandshakeError struct{ Err error }
+
+func (e *HandshakeError) Error() string { return "TLS handshake: " + e.Err.Error() }
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
 func handshakeError(err error) error {
 	var untrusted *tls.CertificateVerificationError
+	var pin *CertificateError
 	switch {
+	case errors.As(err, &pin):
+		return err
 	case errors.As(err, &untrusted):
 		return &CertificateError{Certificate: untrusted.UnverifiedCertificates[0], Err: untrusted.Err}
 	case errors.Is(err, io.EOF):
 		err = errHungUp{}
 	}
-	return fmt.Errorf("TLS handshake: %w", err)
+	return &HandshakeError{err}
 }
 
 // isAlert tells whether the server itself has ended TLS, as it does where it misses a

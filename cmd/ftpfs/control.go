@@ -131,7 +131,7 @@ func (c *control) do(r request) error {
 func (c *control) answer(conn *net.UnixConn, encoder *gob.Encoder, err error) {
 	var r report
 	if err != nil {
-		r = report{exitCode(err), err.Error()}
+		r = report{Code: exitCode(err), Text: err.Error()}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

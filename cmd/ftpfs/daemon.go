@@ -20,17 +20,18 @@ const (
 	daemonReady = 4
 )
 
-// report is what the daemon tells the process that started it. The zero value says
-// that the mount answers.
+// report is what the daemon tells the process that started it: why there is no mount, or
+// with the code 0 that it answers.
 type report struct {
-	Code int
-	Text string
+	Code     int
+	Text     string
+	Warnings []string // from before it answered
 }
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }
 
 // spawn starts the daemon and returns when its mount answers, or with its error.
-func spawn(j job) error {
+func spawn(j job, stderr io.Writer) error {
 	jobReader, jobWriter, err := os.Pipe()
 	if err != nil {
 		return fail(exitUnmount, "The background process cannot be started: %w.", err)
@@ -68,6 +69,9 @@ func spawn(j job) error {
 		cmd.Wait()
 		return fail(r.Code, "%s", r.Text)
 	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(stderr, "ftpfs:", printable(w))
+	}
 	return cmd.Process.Release()
 }
 
@@ -98,21 +102,22 @@ func (p *program) daemonMain() int {
 		return exitUsage
 	}
 	answers := false
-	err = p.serveLogged(j, func(log *slog.Logger) error {
+	var warned warnings
+	err = p.serveLogged(j, &warned, func(log *slog.Logger) error {
 		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint, "pid", os.Getpid())
 		answers = true
-		err := gob.NewEncoder(readyWriter).Encode(report{})
+		err := gob.NewEncoder(readyWriter).Encode(report{Warnings: warned.texts()})
 		readyWriter.Close()
 		return err
 	})
 	if err != nil && !answers {
-		gob.NewEncoder(readyWriter).Encode(report{exitCode(err), err.Error()})
+		gob.NewEncoder(readyWriter).Encode(report{Code: exitCode(err), Text: err.Error()})
 	}
 	return exitCode(err)
 }
 
 // serveLogged is serve with the log that the job names; the daemon has no other.
-func (p *program) serveLogged(j job, ready func(*slog.Logger) error) error {
+func (p *program) serveLogged(j job, warned *warnings, ready func(*slog.Logger) error) error {
 	f, err := flagsOf(j.Settings)
 	if err != nil {
 		return err
@@ -122,6 +127,7 @@ func (p *program) serveLogged(j job, ready func(*slog.Logger) error) error {
 		return err
 	}
 	defer closeLog()
+	log = slog.New(warned.collect(log.Handler()))
 	err = p.serve(j, log, func() error { return ready(log) })
 	if err != nil {
 		log.Error("ended", "error", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/gob"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -93,7 +94,7 @@ func TestDaemon(t *testing.T) {
 		MountPoint: dir,
 		Settings:   []setting{{"mode", "port"}},
 	}
-	if err := spawn(j); err != nil {
+	if err := spawn(j, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	fifo.Close()
@@ -137,7 +138,7 @@ func TestDaemonReportsItsError(t *testing.T) {
 		{"crash", exitUnmount, "The background process ended without a word (exit status 42): try again with -f."},
 	}
 	for _, tt := range tests {
-		err := spawn(job{Target: target{Host: tt.host, Port: 21}, User: "ann", MountPoint: t.TempDir()})
+		err := spawn(job{Target: target{Host: tt.host, Port: 21}, User: "ann", MountPoint: t.TempDir()}, io.Discard)
 		if exitCode(err) != tt.code || err.Error() != tt.text {
 			t.Errorf("%s: %d %v", tt.host, exitCode(err), err)
 		}

@@ -26,6 +26,8 @@ func explainConnect(err error, j job, f *flags) error {
 		return fail(exitServer, "The proxy %s cannot be reached: %w. Check --proxy and ALL_PROXY, or use --proxy none.", proxy.Proxy, phrase{proxy.Err})
 	case errors.As(err, &proxy):
 		return fail(exitServer, "The proxy %s does not connect to %s: %w. Check its user and password, and whether it may connect to that port.", proxy.Proxy, host, phrase{proxy.Err})
+	case explainTLS(err, j.Target) != nil:
+		return explainTLS(err, j.Target)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindTooMany:
 		return fail(exitServer, "%s has too many connections now: %w. Try again later.", host, err)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin && j.User == "":

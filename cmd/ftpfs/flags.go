@@ -34,6 +34,7 @@ type flags struct {
 	bind          string
 	ipv4, ipv6    bool
 	proxy         string
+	tls           tlsFlags
 	listBy        ftpclient.ListBy
 	zone          *time.Location
 	connections   int
@@ -70,6 +71,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.BoolP("version", "V", false, "print the version")
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(
 		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
+	f.tls.registerCompletion(cmd)
 	cmd.RegisterFlagCompletionFunc("listing", cobra.FixedCompletions(
 		[]string{"auto", "mlsd", "list"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pasv-address", cobra.FixedCompletions(
@@ -114,6 +116,7 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	s.BoolVarP(&f.ipv4, "ipv4", "4", false, "use IPv4 only")
 	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
 	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
+	f.tls.register(s)
 	s.Var(value(&f.listBy, ftpclient.ParseListBy, "COMMAND", "auto"), "listing", "how directories are listed: auto, mlsd or list")
 	s.Var(value(&f.zone, ftpclient.ParseZone, "NAME|±HH:MM", ""), "timezone", "zone of the server's clock, where times come from LIST (default found out)")
 	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
@@ -250,7 +253,7 @@ func cause(err error) error {
 func nearest(s *pflag.FlagSet, name string) string {
 	best, distance := "", 1+len(name)/2
 	s.VisitAll(func(flag *pflag.Flag) {
-		if d := editDistance(name, flag.Name); d < distance && isSetting(flag.Name) {
+		if d := editDistance(name, flag.Name); d < min(distance, len(flag.Name)) && isSetting(flag.Name) {
 			best, distance = flag.Name, d
 		}
 	})

@@ -2,7 +2,7 @@
 //
 // Usage:
 //
-//	ftpfs [flags] ftp://[user@]host[:port]/[dir] MOUNTPOINT
+//	ftpfs [flags] ftp[es|s]://[user@]host[:port]/[dir] MOUNTPOINT
 //	ftpfs umount [--force] MOUNTPOINT
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
@@ -28,7 +28,9 @@ every program: ls, cp, vim, rsync, tar, git and the rest.
 
 The URL is ftp://[user@]host[:port]/[dir]. The directory is taken from where the
 login leads; a second slash makes it absolute: ftp://host//srv/data. Bytes that a URL
-cannot hold are written %XX.
+cannot hold are written %XX. With ftpes:// (TLS asked for by AUTH) or ftps:// (TLS from
+the first byte, on port 990) everything is encrypted, and the server's certificate has to
+be trusted; if it is not, the message shows the key to accept by --pin.
 
 The password is taken from the first of: the URL, --password-file or --password-stdin,
 the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
@@ -41,7 +43,7 @@ at the server anew. Logs are written with -f or -d
 to standard error, or with --log-file, also in the background, to a file.
 
 Limitations:
-  Plain FTP only: the password and all data cross the network unencrypted.
+  An ftp:// URL sends the password and all data unencrypted, unless --tls is given.
   Hard links and devices cannot be created, symbolic links only where the server has
   SITE SYMLINK, and chown reaches only the own user.
   A file is uploaded when it is closed, and close tells whether the server took it.
@@ -55,13 +57,14 @@ Exit codes:
   0  mounted, or unmounted
   1  wrong use: a flag, the URL, a missing password
   2  the mount point or FUSE cannot be used
-  3  the server cannot be reached
+  3  the server cannot be reached, or is not trusted
   4  the server refused the login
   5  the remote directory cannot be read
   6  the mount ended with an error (a failed upload), or unmounting failed`
 
 const examples = `  ftpfs ftp://ftp.example.org/pub /mnt/pub
   ftpfs ftp://ann@example.org/ ~/site
+  ftpfs ftpes://ann@example.org/ ~/site
   ftpfs --mode active --active-ports 50000-50100 ftp://ann@example.org/ ~/site
   ftpfs -o read-only,dir-cache-ttl=5m ftp://ann@example.org//srv/data /mnt/data
   ftpfs umount ~/site
@@ -149,7 +152,7 @@ func (p *program) rootCommand() *cobra.Command {
 			if len(args) == 1 {
 				return nil, cobra.ShellCompDirectiveFilterDirs
 			}
-			return []string{"ftp://"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+			return []string{"ftp://", "ftpes://", "ftps://"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.applyOptions(cmd.Flags()); err != nil {

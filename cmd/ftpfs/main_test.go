@@ -65,7 +65,8 @@ func TestExitCodesOfCommandLines(t *testing.T) {
 	}{
 		{"", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
 		{"ftp://host/", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
-		{"ftps://host/ /mnt", exitUsage, "ftpfs: This version speaks plain FTP only and cannot mount ftps:// addresses; ftp:// sends password and data unencrypted.\n"},
+		{"sftp://host/ /mnt", exitUsage, "ftpfs: The URL has to begin with ftp://, ftpes:// or ftps://, as in ftp://user@host/dir.\n"},
+		{"--tls=off ftps://host/ /mnt", exitUsage, "ftpfs: The URL and --tls contradict each other: ftps:// means --tls implicit.\n"},
 		{"--moed=port ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"moed\". Did you mean \"mode\"? See ftpfs --help.\n"},
 		{"-x ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"x\". See ftpfs --help.\n"},
 		{"--mode=quick ftp://host/ /mnt", exitUsage, "ftpfs: invalid argument \"quick\" for \"--mode\" flag: mode \"quick\" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.\n"},

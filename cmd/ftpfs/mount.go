@@ -39,6 +39,9 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	if err != nil {
 		return err
 	}
+	if err := f.tls.secure(&t, given); err != nil {
+		return err
+	}
 	h := thisHost()
 	if err := h.checkFuse(f.allowOther); err != nil {
 		return err
@@ -71,7 +74,7 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	j.Target.User, j.Target.Password = j.User, ""
 	j.Settings = settings(given)
 	if !f.foreground && !f.debug {
-		return spawn(j)
+		return spawn(j, stderr)
 	}
 	log, closeLog, err := openLog(f, stderr)
 	if err != nil {

@@ -65,7 +65,15 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 	if err != nil {
 		return ftpclient.Config{}, err
 	}
+	trust, err := f.tls.config()
+	if err != nil {
+		return ftpclient.Config{}, err
+	}
 	return ftpclient.Config{
+		TLS:           t.TLS,
+		TLSConfig:     trust,
+		Pins:          f.tls.pins,
+		ClearData:     f.tls.clearData,
 		Addr:          t.addr(),
 		User:          user,
 		Password:      password,

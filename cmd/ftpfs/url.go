@@ -7,10 +7,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"ftpfs/ftpclient"
 )
 
 // target is what an ftp URL names.
 type target struct {
+	TLS         ftpclient.TLSMode
 	User        string // "" none
 	Password    string
 	HasPassword bool // an empty password is one
@@ -19,21 +22,21 @@ type target struct {
 	Dir         string // clean, raw bytes; absolute with a leading slash, else below the login directory ("" itself)
 }
 
-// parseURL reads ftp://[user[:password]@]host[:port]/[dir]. A ? or # is part of the
-// directory: FTP knows neither queries nor fragments. No error repeats the URL, since
-// it may hold a password.
+// parseURL reads ftp://[user[:password]@]host[:port]/[dir], and the same with ftpes:// for
+// explicit and ftps:// for implicit TLS. A ? or # is part of the directory: FTP knows
+// neither queries nor fragments. No error repeats the URL, since it may hold a password.
 func parseURL(s string) (target, error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	switch scheme = strings.ToLower(scheme); {
 	case !ok:
 		return target{}, fail(exitUsage, "The address has to be a URL, as in ftp://user@host/dir.")
-	case scheme == "ftps" || scheme == "ftpes":
-		return target{}, fail(exitUsage, "This version speaks plain FTP only and cannot mount %s:// addresses; ftp:// sends password and data unencrypted.", scheme)
-	case scheme != "ftp":
-		return target{}, fail(exitUsage, "The URL has to begin with ftp://, as in ftp://user@host/dir.")
+	case scheme == "ftp" || scheme == "ftpes" || scheme == "ftps":
+	default:
+		return target{}, fail(exitUsage, "The URL has to begin with ftp://, ftpes:// or ftps://, as in ftp://user@host/dir.")
 	}
 	authority, dir, _ := strings.Cut(rest, "/")
-	t := target{Port: 21}
+	t := target{TLS: map[string]ftpclient.TLSMode{"ftpes": ftpclient.TLSExplicit, "ftps": ftpclient.TLSImplicit}[scheme]}
+	t.Port = t.usualPort()
 	host := authority
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		host = authority[at+1:]
@@ -97,12 +100,30 @@ func unescape(s string) (string, bool) {
 	return s, err == nil && !strings.ContainsAny(s, "\r\n\x00")
 }
 
+// scheme is that of a URL which means the same.
+func (t target) scheme() string {
+	switch t.TLS {
+	case ftpclient.TLSExplicit:
+		return "ftpes"
+	case ftpclient.TLSImplicit:
+		return "ftps"
+	}
+	return "ftp"
+}
+
+func (t target) usualPort() uint16 {
+	if t.TLS == ftpclient.TLSImplicit {
+		return 990
+	}
+	return 21
+}
+
 // addr is host:port for a dialer.
 func (t target) addr() string { return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port))) }
 
 // hostName is what messages call the server.
 func (t target) hostName() string {
-	if t.Port == 21 {
+	if t.Port == t.usualPort() {
 		return t.Host
 	}
 	return t.addr()
@@ -118,8 +139,8 @@ func (t target) root(login string) string {
 
 // String is the URL with user and without password, for process and mount tables.
 func (t target) String() string {
-	u := url.URL{Scheme: "ftp", Host: t.hostName(), Path: "/" + t.Dir}
-	if t.Port == 21 && strings.Contains(t.Host, ":") {
+	u := url.URL{Scheme: t.scheme(), Host: t.hostName(), Path: "/" + t.Dir}
+	if t.Port == t.usualPort() && strings.Contains(t.Host, ":") {
 		u.Host = "[" + t.Host + "]"
 	}
 	if t.User != "" {

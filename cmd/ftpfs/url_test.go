@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"ftpfs/ftpclient"
 )
 
 func TestParseURL(t *testing.T) {
@@ -28,6 +30,12 @@ func TestParseURL(t *testing.T) {
 		{"ftp://host/%FF%e4\xe4", target{Host: "host", Port: 21, Dir: "\xff\xe4\xe4"}, "/home/u/\xff\xe4\xe4", "ftp://host/%FF%E4%E4"},
 		{"ftp://[2001:db8::1]/x", target{Host: "2001:db8::1", Port: 21, Dir: "x"}, "/home/u/x", "ftp://[2001:db8::1]/x"},
 		{"ftp://ann@[::1]:2121", target{User: "ann", Host: "::1", Port: 2121}, "/home/u", "ftp://ann@[::1]:2121/"},
+		{"FTPES://ann@host:2121/a", target{TLS: ftpclient.TLSExplicit, User: "ann", Host: "host", Port: 2121, Dir: "a"}, "/home/u/a", "ftpes://ann@host:2121/a"},
+		{"ftpes://host/", target{TLS: ftpclient.TLSExplicit, Host: "host", Port: 21}, "/home/u", "ftpes://host/"},
+		{"ftps://host/", target{TLS: ftpclient.TLSImplicit, Host: "host", Port: 990}, "/home/u", "ftps://host/"},
+		{"ftps://host:21/", target{TLS: ftpclient.TLSImplicit, Host: "host", Port: 21}, "/home/u", "ftps://host:21/"},
+		{"ftps://[::1]/", target{TLS: ftpclient.TLSImplicit, Host: "::1", Port: 990}, "/home/u", "ftps://[::1]/"},
+		{"ftp://host:990/", target{Host: "host", Port: 990}, "/home/u", "ftp://host:990/"},
 		{"ftp://[fe80::1%25eth0]/", target{Host: "fe80::1%eth0", Port: 21}, "/home/u", "ftp://[fe80::1%25eth0]/"},
 	}
 	for _, tt := range tests {
@@ -54,9 +62,8 @@ func TestParseURLRefuses(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"host:/dir", "The address has to be a URL, as in ftp://user@host/dir."},
 		{"bob:hunter2@host/dir", "The address has to be a URL, as in ftp://user@host/dir."},
-		{"http://host/", "The URL has to begin with ftp://, as in ftp://user@host/dir."},
-		{"ftps://bob:hunter2@host/", "This version speaks plain FTP only and cannot mount ftps:// addresses; ftp:// sends password and data unencrypted."},
-		{"FTPES://host/", "This version speaks plain FTP only and cannot mount ftpes:// addresses; ftp:// sends password and data unencrypted."},
+		{"http://host/", "The URL has to begin with ftp://, ftpes:// or ftps://, as in ftp://user@host/dir."},
+		{"ftps:/bob:hunter2@host/", "The address has to be a URL, as in ftp://user@host/dir."},
 		{"ftp://", "The URL names no host, as in ftp://user@host/dir."},
 		{"ftp:///dir", "The URL names no host, as in ftp://user@host/dir."},
 		{"ftp://bob:hunter2@/", "The URL names no host, as in ftp://user@host/dir."},
