@@ -39,7 +39,12 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
+	names, err := parseCharset(cfg.Charset)
+	if err != nil {
+		return nil, fmt.Errorf("ftp: %w", err)
+	}
 	cl := &Client{cfg: cfg, secrets: cfg.secrets(), tlsConfig: cfg.tlsConfig(), ports: newPortQueue(cfg.ActivePorts)}
+	cl.server.names = names
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
 	return cl, nil

@@ -37,6 +37,12 @@ type Config struct {
 	// ListBy says how directories are listed.
 	ListBy ListBy
 
+	// Charset is that of the names on a server that does not use UTF-8, by IANA's or the
+	// WHATWG's name for it; it has to contain ASCII. Names then are valid UTF-8 for callers.
+	// Bytes that are UTF-8 stay what they are; what does not convert is shown as U+201B and
+	// two hexadecimal digits for each byte. "" = names are the server's bytes.
+	Charset string
+
 	// Zone is that of the server's clock, which the times of LIST are told by; those of
 	// vsftpd's MDTM, too, which is by its option use_localtime. nil = found out by comparing
 	// LIST and MDTM, else UTC; UTC on vsftpd.

@@ -113,6 +113,7 @@ func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing
 	if err != nil {
 		return Listing{}, failed(verb, dir, err)
 	}
+	cl.server.show(l.Entries)
 	cl.counters.unparsed.Add(int64(l.Unparsed))
 	return l, nil
 }
@@ -167,15 +168,13 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listin
 // is decided by CWD.
 func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
 	t := transfer{cmd: command{verb, option}, path: dir, download: true}
-	if err := c.client.server.checkName(verb, dir); err != nil {
+	arg, err := c.client.server.wire(verb, dir)
+	if err != nil {
 		return t, err
 	}
-	if verb == "MLSD" {
-		arg := c.client.server.encode(dir)
-		if len(arg) <= maxPath {
-			t.cmd.arg = arg
-			return t, nil
-		}
+	if verb == "MLSD" && len(arg) <= maxPath {
+		t.cmd.arg = arg
+		return t, nil
 	}
 	steps, err := c.steps(verb, dir)
 	if err != nil {

@@ -82,7 +82,7 @@ func (cl *Client) ModTimes(ctx context.Context, paths []string) ([]time.Time, er
 		var cmds []command
 		var index []int
 		for i, p := range paths {
-			if arg := cl.server.encode(p); len(arg) <= maxPath && cl.server.checkName("MDTM", p) == nil {
+			if arg, err := cl.server.wire("MDTM", p); err == nil && len(arg) <= maxPath {
 				cmds = append(cmds, command{"MDTM", arg})
 				index = append(index, i)
 			}
@@ -145,6 +145,7 @@ func (cl *Client) statMLST(ctx context.Context, p string) (Entry, error) {
 	if err != nil {
 		return Entry{}, failed("MLST", p, err)
 	}
+	e.Target = cl.server.shown(e.Target)
 	if len(replies) == 3 && e.Type == TypeFile {
 		if n, err := sizeOf(replies[1], p); err == nil {
 			e.Size = n

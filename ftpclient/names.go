@@ -13,17 +13,42 @@ import (
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// checkName refuses a path that the server would take for another one.
-func (s *serverInfo) checkName(verb, p string) error {
+// wire translates a path, or a part of one, into what stands for it in commands: in the
+// server's character set, with 0xFF doubled where the server takes it for telnet's IAC. It
+// refuses what the server has no word for, or would take for another path.
+func (s *serverInfo) wire(verb, p string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	raw, ok := s.names.raw(p)
 	switch {
-	case s.pureFTPd && strings.ContainsFunc(p, isControl):
-		return &Error{Command: verb, Path: p, Text: "illegal file name: Pure-FTPd replaces control characters"}
-	case s.pyftpdlib && !utf8.ValidString(p):
-		return &Error{Command: verb, Path: p, Text: "illegal file name: pyftpdlib replaces what is not UTF-8"}
+	case !ok:
+		return "", &Error{Command: verb, Path: p, Text: "illegal file name: not in the server's character set, or not as it is listed"}
+	case s.pureFTPd && strings.ContainsFunc(raw, isControl):
+		return "", &Error{Command: verb, Path: p, Text: "illegal file name: Pure-FTPd replaces control characters"}
+	case s.pyftpdlib && !utf8.ValidString(raw):
+		return "", &Error{Command: verb, Path: p, Text: "illegal file name: pyftpdlib replaces what is not UTF-8"}
+	case s.proftpd:
+		return strings.ReplaceAll(raw, "\xff", "\xff\xff"), nil
 	}
-	return nil
+	return raw, nil
+}
+
+// shown translates a path or a name that the server has told.
+func (s *serverInfo) shown(raw string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names.shown(raw)
+}
+
+// show translates the names in a listing.
+func (s *serverInfo) show(entries []Entry) {
+	s.mu.Lock()
+	names := s.names
+	s.mu.Unlock()
+	for i := range entries {
+		e := &entries[i]
+		e.Name, e.Target = names.shown(e.Name), names.shown(e.Target)
+	}
 }
 
 // checkNew refuses the name of a new file that would become another one or not be

@@ -34,15 +34,17 @@ func (c *conn) args(verb string, paths ...string) ([]string, error) {
 	args := make([]string, len(paths))
 	dir := ""
 	for i, p := range paths {
-		if err := c.client.server.checkName(verb, p); err != nil {
+		var err error
+		if args[i], err = c.client.server.wire(verb, p); err != nil {
 			return nil, err
 		}
-		args[i] = c.client.server.encode(p)
 		if len(args[i]) <= maxPath {
 			continue
 		}
 		parent, name := path.Split(strings.TrimRight(p, "/"))
-		args[i] = c.client.server.encode(name)
+		if args[i], err = c.client.server.wire(verb, name); err != nil {
+			return nil, err
+		}
 		if len(args[i]) > maxPath || dir != "" && dir != parent {
 			return nil, tooLong(verb, p)
 		}
@@ -72,8 +74,11 @@ func tooLong(verb, p string) error {
 
 // steps returns the CWD commands that lead to dir.
 func (c *conn) steps(verb, dir string) ([]command, error) {
+	rest, err := c.client.server.wire(verb, dir)
+	if err != nil {
+		return nil, err
+	}
 	var steps []command
-	rest := c.client.server.encode(dir)
 	if rest != "/" {
 		rest = strings.TrimRight(rest, "/")
 	}

@@ -38,6 +38,7 @@ type serverInfo struct {
 	site      siteVerbs // of SITE HELP; nil: not asked
 	facts     string    // argument of OPTS MLST in a login, "" none
 	root      string
+	names     names
 	proftpd   bool
 	pureFTPd  bool
 	pyftpdlib bool
@@ -63,7 +64,8 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 		return
 	}
 	s.known = true
-	s.banner, s.features, s.root = banner, f, root
+	s.names.utf8 = s.names.utf8 || f.has("UTF8")
+	s.banner, s.features, s.root = banner, f, s.names.shown(root)
 	s.facts = f.selectFacts()
 	b := strings.ToLower(banner)
 	s.proftpd = isProFTPD(banner, f)
@@ -128,16 +130,6 @@ func (s *serverInfo) isVsftpd() bool {
 	return s.vsftpd
 }
 
-// encode doubles 0xFF where the server takes it for telnet's IAC.
-func (s *serverInfo) encode(path string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.proftpd {
-		return path
-	}
-	return strings.ReplaceAll(path, "\xff", "\xff\xff")
-}
-
 // can reads, and learn sets, one of the capabilities.
 func (s *serverInfo) can(k *Capability) Capability {
 	s.mu.Lock()
@@ -158,7 +150,7 @@ func (cl *Client) CheckName(path string) error {
 	if err := checkPath("STOR", path); err != nil {
 		return err
 	}
-	if err := cl.server.checkName("STOR", path); err != nil {
+	if _, err := cl.server.wire("STOR", path); err != nil {
 		return err
 	}
 	return cl.server.checkNew("STOR", path)

@@ -23,12 +23,15 @@ func (cl *Client) Symlink(ctx context.Context, target, path string) error {
 		return fmt.Errorf("%s %s: %w", verb, path, errors.ErrUnsupported)
 	}
 	err = cl.do(ctx, useShort, false, func(c *conn) error {
-		for _, p := range []string{target, path} {
-			if err := c.client.server.checkName(verb, p); err != nil {
-				return err
-			}
+		to, err := cl.server.wire(verb, target)
+		if err != nil {
+			return err
 		}
-		args := cl.server.encode(target) + " " + cl.server.encode(path)
+		from, err := cl.server.wire(verb, path)
+		if err != nil {
+			return err
+		}
+		args := to + " " + from
 		if len(args) > maxPath {
 			return tooLong(verb, path)
 		}

@@ -98,8 +98,13 @@ func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Ent
 		return cache.Filled[ftpclient.Entry]{}, err
 	}
 	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
+	long := 0
 	for _, e := range listing.Entries {
-		if t.temps.hides(e) || len(e.Name) > maxName {
+		if len(e.Name) > maxName {
+			long++
+			continue
+		}
+		if t.temps.hides(e) {
 			continue
 		}
 		if e.Size > maxSize {
@@ -107,6 +112,9 @@ func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Ent
 		}
 		t.applyStamp(dir, &e)
 		named = append(named, cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
+	}
+	if long > 0 {
+		t.log.Warn("names of more than 255 bytes are not shown", "dir", dir, "names", long)
 	}
 	return cache.Filled[ftpclient.Entry]{Entries: named, Complete: !listing.Truncated && listing.Unparsed == 0}, nil
 }

@@ -85,6 +85,7 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 		PasvAddress:   f.pasvAddress,
 		ListBy:        f.listBy,
 		Zone:          f.zone,
+		Charset:       f.charset,
 		Connections:   f.connections,
 		Timeout:       f.timeout,
 		Verify:        f.verify,
