@@ -144,9 +144,15 @@ func (t *turn) sameFiles(dir string, files ...file) {
 func (t *turn) sameNames(got, want []string) {
 	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.fail("wrong names: %d instead of %d", len(got), len(want))
+	if slices.Equal(got, want) {
+		return
 	}
+	for _, name := range want {
+		if _, found := slices.BinarySearch(got, name); !found {
+			t.fail("wrong names: %q is missing, %d instead of %d", name, len(got), len(want))
+		}
+	}
+	t.fail("wrong names: %d instead of %d", len(got), len(want))
 }
 
 // arrive waits until the server's disk has all of the files as they shall be. It ends what
@@ -154,16 +160,35 @@ func (t *turn) sameNames(got, want []string) {
 func (t *turn) arrive(files ...file) {
 	for {
 		for _, f := range files {
-			for !hasSize(filepath.Join(t.local, f.name), f.size) {
-				t.sleep(glance)
-			}
+			t.awaitSize(f.name, f.size)
 		}
 		whole := time.Now()
 		if !slices.ContainsFunc(files, func(f file) bool { return !hasSum(filepath.Join(t.local, f.name), f.sum()) }) {
 			t.stopped = whole
 			return
 		}
-		t.sleep(glance)
+		t.pause("the server has other bytes")
+	}
+}
+
+// pause ends the turn with the reason when its time is over.
+func (t *turn) pause(reason string) {
+	if t.ctx.Err() != nil {
+		t.fail("%s", reason)
+	}
+	time.Sleep(glance)
+}
+
+// awaitSize waits until the server's disk has a file of this size.
+func (t *turn) awaitSize(name string, size int64) {
+	path := filepath.Join(t.local, name)
+	for !hasSize(path, size) {
+		if t.ctx.Err() != nil {
+			info, err := os.Stat(path)
+			t.must(err)
+			t.fail("the server has %d bytes of %s instead of %d", info.Size(), name, size)
+		}
+		time.Sleep(glance)
 	}
 }
 
@@ -190,7 +215,7 @@ func (t *turn) gone(names ...string) {
 			if _, err := os.Lstat(filepath.Join(t.local, name)); errors.Is(err, fs.ErrNotExist) {
 				break
 			}
-			t.sleep(glance)
+			t.pause("the server still has " + name)
 		}
 	}
 }
@@ -235,14 +260,12 @@ func (t *turn) serveText(name, text string) {
 func (t *turn) arriveText(name, text string) {
 	path := filepath.Join(t.local, name)
 	for {
-		for !hasSize(path, int64(len(text))) {
-			t.sleep(glance)
-		}
+		t.awaitSize(name, int64(len(text)))
 		whole := time.Now()
 		if got, err := os.ReadFile(path); err == nil && string(got) == text {
 			t.stopped = whole
 			return
 		}
-		t.sleep(glance)
+		t.pause("the server has other bytes in " + name)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -38,26 +40,33 @@ func (t *turn) lftp() *lftpSession {
 	})
 	s := &lftpSession{t: t, in: in, out: bufio.NewReader(out)}
 	s.do("set ftp:ssl-allow no", "set xfer:clobber yes", "set net:max-retries 1", "set mirror:set-permissions no",
-		"open -u "+t.site.server.User+" --env-password ftp://"+t.site.server.Addr, "cls -1 /")
+		"open -u "+t.site.server.User+" --env-password ftp://"+t.site.server.Addr, "cls -1 / >/dev/null")
 	s.do("cd /" + t.name)
 	return s
 }
 
-// do runs commands one after another and returns what they print.
-func (s *lftpSession) do(commands ...string) string {
-	const mark = "end of the commands"
-	fmt.Fprintf(s.in, "%s\necho %s\n", strings.Join(commands, "\n"), mark)
+// do runs commands one after another.
+func (s *lftpSession) do(commands ...string) {
+	const mark = "end of the commands\n"
+	fmt.Fprintf(s.in, "%s\necho %s", strings.Join(commands, "\n"), mark)
 	var said strings.Builder
 	for {
 		line, err := s.out.ReadString('\n')
+		if line == mark {
+			return
+		}
+		said.WriteString(line)
 		if err != nil {
 			s.t.fail("lftp: it ended: %s", firstLine(said.String()))
 		}
-		// What has no newline at its end stands in front of the mark.
-		before, found := strings.CutSuffix(line, mark+"\n")
-		said.WriteString(before)
-		if found {
-			return said.String()
-		}
 	}
+}
+
+// output runs a command and returns what it prints. On a pipe lftp would print it later than
+// the mark.
+func (s *lftpSession) output(command string) string {
+	s.do(command + " >out")
+	out, err := os.ReadFile(filepath.Join(s.t.scratch, "out"))
+	s.t.must(err)
+	return string(out)
 }

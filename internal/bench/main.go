@@ -58,7 +58,7 @@ func main() {
 	f.DurationVar(&o.rtt, "rtt", 50*time.Millisecond, "round-trip `TIME` of the link")
 	f.Float64Var(&megabits, "rate", 200, "rate of the link, a `NUMBER` of Mbit/s")
 	f.IntVar(&o.runs, "runs", 3, "most runs of each contestant per row, a `NUMBER`; slow ones run once")
-	f.StringSliceVar(&o.servers, "servers", []string{"vsftpd", "proftpd"}, "`NAMES` of the servers: vsftpd, proftpd, pure-ftpd, pyftpdlib")
+	f.StringSliceVar(&o.servers, "servers", []string{"vsftpd", "proftpd"}, "`NAMES` of servers: vsftpd, proftpd, pure-ftpd, pyftpdlib; all contestants meet the first, ftpfs the others once")
 	f.StringSliceVar(&o.only, "contestants", nil, "`NAMES` of the contestants, as in ftpfs,'rclone full' (default all)")
 	f.StringVar(&o.traceDir, "trace", "", "after the timed runs let ftpfs run once more and keep its logs in `DIR`; the result counts the commands")
 	f.StringVar(&o.output, "output", "", "write results.json, README.md and the charts to `DIR`")

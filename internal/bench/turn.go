@@ -53,13 +53,11 @@ func (t *turn) play(f func(*turn)) error {
 		t.unmount()
 	}()
 	<-done
-	if t.ctx.Err() != nil && !errors.Is(t.ctx.Err(), context.Canceled) {
-		return errHung
+	if t.err != nil && errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("not done in time: %w", t.err)
 	}
 	return t.err
 }
-
-var errHung = errors.New("hung")
 
 // fail ends the turn.
 func (t *turn) fail(format string, args ...any) {
@@ -121,6 +119,9 @@ func (t *turn) atEnd(f func()) { t.last = append(t.last, f) }
 // end takes away what the turn has left.
 func (t *turn) end() {
 	if t.mount != nil {
+		if words := t.mount.lastWords(); t.err != nil && words != "" {
+			t.err = fmt.Errorf("%w; it said: %s", t.err, words)
+		}
 		t.mount.kill()
 	}
 	for _, f := range t.last {

@@ -20,7 +20,7 @@ var changes = []workload{
 		},
 	},
 	{
-		name: "cp-up-behind", on: onLink, instead: []string{"ftpfs write-back", "rclone full", "rclone writes"},
+		name: "cp-up-behind", on: onLink, instead: []string{"ftpfs write-back"},
 		figures: []figure{perItem("`cp -r` of 4 KiB files to the server with write-back, per file", newFiles, "bandwidth", 0.6)},
 		run:     copyUp,
 	},
@@ -43,20 +43,20 @@ var changes = []workload{
 	},
 	{
 		name: "rm-r", on: onLink,
-		figures: []figure{perItem("`rm -r` of 100 files in 10 directories, per file", 100, "", 0)},
+		figures: []figure{perItem("`rm -r` of 50 files in 5 directories, per file", 50, "", 0)},
 		run: func(t *turn) {
-			t.serve(tree("top", 10, 10, 100)...)
+			t.serve(tree("top", 5, 10, 100)...)
 			t.warm()
 			t.timed(func() { t.shell("rm -r top"); t.gone("top") })
 		},
 		lftp: func(t *turn) {
-			t.serve(tree("top", 10, 10, 100)...)
+			t.serve(tree("top", 5, 10, 100)...)
 			s := t.lftp()
 			t.timed(func() { s.do("rm -r top"); t.gone("top") })
 		},
 	},
 	{
-		name: "sed", on: onLink, also: []string{"rclone writes"},
+		name: "sed", on: onLink, limit: turnTime / 2, also: []string{"rclone writes"},
 		figures: []figure{perItem("`sed -i` on a 10 KiB file, until the server has it", 1, "4", 7)},
 		run: func(t *turn) {
 			before := strings.Repeat("all the old words\n", 600)
@@ -89,7 +89,7 @@ var changes = []workload{
 	},
 }
 
-const newFiles = 40
+const newFiles = 30
 
 func copyUp(t *turn) {
 	files := series("top/f%02d", newFiles, 4<<10)

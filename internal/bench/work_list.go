@@ -23,7 +23,7 @@ var listings = []workload{
 			t.serve(files...)
 			s := t.lftp()
 			var out string
-			t.timed(func() { out = s.do("ls") })
+			t.timed(func() { out = s.output("ls") })
 			t.listed(out, files)
 		},
 	},
@@ -60,7 +60,7 @@ var listings = []workload{
 			t.serve(files...)
 			s := t.lftp()
 			var out string
-			t.timed(func() { out = s.do("find top") })
+			t.timed(func() { out = s.output("find top") })
 			var got []string
 			for _, line := range strings.Fields(out) {
 				if !strings.HasSuffix(line, "/") {

@@ -8,9 +8,9 @@ import (
 var projects = []workload{
 	{
 		name: "tar", on: onLink, also: []string{"rclone writes"},
-		figures: []figure{perItem("`tar x` of 40 files of 4 KiB, per file", 40, "2", 0)},
+		figures: []figure{perItem("`tar x` of 30 files of 4 KiB, per file", 30, "2", 0)},
 		run: func(t *turn) {
-			files := tree("top", 4, 10, 4<<10)
+			files := tree("top", 3, 10, 4<<10)
 			t.keep(files...)
 			t.here("tar cf top.tar top")
 			t.warm()
@@ -21,9 +21,9 @@ var projects = []workload{
 	},
 	{
 		name: "git-status", on: onLink, limit: 2 * turnTime,
-		figures: []figure{perItem("`git status` of a clone of 100 files, cold", 1, "", 0)},
+		figures: []figure{perItem("`git status` of a clone of 50 files, cold", 1, "", 0)},
 		run: func(t *turn) {
-			t.must(store(t.local, tree("top", 10, 10, 1<<10)...))
+			t.must(store(t.local, tree("top", 5, 10, 1<<10)...))
 			t.here("cd " + t.local + "; git init -q; git add .; git -c user.name=a -c user.email=a@example.org commit -qm all")
 			t.serve()
 			t.warm()
@@ -34,14 +34,14 @@ var projects = []workload{
 	},
 	{
 		name: "grep", on: onLink, limit: 2 * turnTime,
-		figures: []figure{perItem("`grep -r` over 100 files of 4 KiB, per file", 100, "", 0)},
+		figures: []figure{perItem("`grep -r` over 50 files of 4 KiB, per file", 50, "", 0)},
 		run: func(t *turn) {
-			t.must(store(t.local, tree("top", 10, 10, 4<<10)...))
-			t.serveText("top/d07/needle", "the needle\n")
+			t.must(store(t.local, tree("top", 5, 10, 4<<10)...))
+			t.serveText("top/d03/needle", "the needle\n")
 			t.warm()
 			var out string
 			t.timed(func() { out = t.shell("grep -r 'the needle' top") })
-			t.same(out, "top/d07/needle:the needle\n")
+			t.same(out, "top/d03/needle:the needle\n")
 		},
 	},
 }

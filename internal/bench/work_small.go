@@ -16,7 +16,7 @@ var smallFiles = []workload{
 			t.serve(files...)
 			s := t.lftp()
 			var out string
-			t.timed(func() { out = s.do("cat " + strings.Join(names(files), " ")) })
+			t.timed(func() { out = s.output("cat " + strings.Join(names(files), " ")) })
 			t.sameBytes(strings.NewReader(out), files...)
 		},
 		curl: func(t *turn) {
@@ -53,16 +53,16 @@ var smallFiles = []workload{
 	},
 	{
 		name: "cp-down", on: onLink,
-		figures: []figure{perItem("`cp -r` of 100 files of 4 KiB from the server, per file", 100, "", 0)},
+		figures: []figure{perItem("`cp -r` of 50 files of 4 KiB from the server, per file", 50, "", 0)},
 		run: func(t *turn) {
-			files := tree("top", 10, 10, 4<<10)
+			files := tree("top", 5, 10, 4<<10)
 			t.serve(files...)
 			t.warm()
 			t.timed(func() { t.shell("cp -r top ../..") })
 			t.sameFiles(t.scratch, files...)
 		},
 		lftp: func(t *turn) {
-			files := tree("top", 10, 10, 4<<10)
+			files := tree("top", 5, 10, 4<<10)
 			t.serve(files...)
 			s := t.lftp()
 			t.timed(func() { s.do("mirror top top") })
