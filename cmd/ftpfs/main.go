@@ -6,6 +6,8 @@
 //	ftpfs umount [--force] MOUNTPOINT
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
+//	ftpfs copy [flags] URL URL
+//	ftpfs copy [flags] URL URL
 //	ftpfs demo
 //
 // The mount goes to the background once it answers; its exit code and its errors
@@ -163,7 +165,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), demoCommand())
+	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand())
 	return root
 }
 
