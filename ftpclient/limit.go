@@ -105,8 +105,36 @@ func (p *pool) lower(live int, err error) {
 
 // forgetLimit goes back to the configured limit after a while. mu is held.
 func (p *pool) forgetLimit() {
+	if p.client.alone() {
+		p.limit = 1
+		p.shed()
+		return
+	}
 	if p.limit < p.client.cfg.Connections && time.Now().After(p.limitUntil) {
 		p.limit, p.oneByOne = p.client.cfg.Connections, false
+	}
+}
+
+// alone tells whether there must be one connection only. In active mode pyftpdlib, at
+// each PORT, stops watching the descriptor that the data connection before it had; by then
+// that is another connection's, if there are others, which then hears nothing any more.
+func (cl *Client) alone() bool {
+	m := cl.modes.get()
+	if m == ModeAuto {
+		m = cl.cfg.Mode
+	}
+	return (m == ModePORT || m == ModeEPRT || m == ModeActive) && cl.server.isPyftpdlib()
+}
+
+// shed closes idle connections beyond the limit. mu is held.
+func (p *pool) shed() {
+	for len(p.conns) > p.limit && len(p.idle) > 0 {
+		c := p.idle[0]
+		p.idle = slices.Delete(p.idle, 0, 1)
+		delete(p.conns, c)
+		if !p.client.spawn(c.close) {
+			c.close()
+		}
 	}
 }
 

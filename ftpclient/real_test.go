@@ -406,27 +406,29 @@ func TestRealRestart(t *testing.T) {
 
 func TestRealParallel(t *testing.T) {
 	for _, name := range ftptest.RealNames {
-		for _, limit := range []int{0, 3} {
-			if name == "vsftpd" && limit > 0 {
-				// Its listener sometimes crashes when it refuses a client: the session
-				// may end before the listener has taken note of it.
-				continue
-			}
-			t.Run(fmt.Sprint(name, limit), func(t *testing.T) {
-				s, cl := real(t, name, ftptest.RealOptions{MaxClients: limit}, Config{Connections: 6})
-				data := random(128 << 10)
-				writeFile(t, s, "f", data)
-				var group sync.WaitGroup
-				for i := range 20 {
-					group.Go(func() {
-						if err := everything(cl, i, data); err != nil {
-							t.Errorf("%d: %v", i, err)
-						}
-					})
+		for _, mode := range []Mode{ModeAuto, ModeEPRT} {
+			for _, limit := range []int{0, 3} {
+				if limit > 0 && (name == "vsftpd" || mode == ModeEPRT) {
+					// vsftpd's listener sometimes crashes when it refuses a client: the session
+					// may end before the listener has taken note of it.
+					continue
 				}
-				group.Wait()
-				t.Logf("%+v", cl.Stats())
-			})
+				t.Run(fmt.Sprintf("%s/%v/%d", name, mode, limit), func(t *testing.T) {
+					s, cl := real(t, name, ftptest.RealOptions{MaxClients: limit}, Config{Connections: 6, Mode: mode})
+					data := random(128 << 10)
+					writeFile(t, s, "f", data)
+					var group sync.WaitGroup
+					for i := range 20 {
+						group.Go(func() {
+							if err := everything(cl, i, data); err != nil {
+								t.Errorf("%d: %v", i, err)
+							}
+						})
+					}
+					group.Wait()
+					t.Logf("%+v", cl.Stats())
+				})
+			}
 		}
 	}
 }

@@ -130,6 +130,13 @@ func (s *serverInfo) isVsftpd() bool {
 	return s.vsftpd
 }
 
+// isPyftpdlib: see Client.alone.
+func (s *serverInfo) isPyftpdlib() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pyftpdlib
+}
+
 // can reads, and learn sets, one of the capabilities.
 func (s *serverInfo) can(k *Capability) Capability {
 	s.mu.Lock()
