@@ -42,6 +42,7 @@ type mountBy struct {
 // The names that the report treats in a special way.
 const (
 	ours    = "ftpfs"
+	oursTLS = "ftpfs TLS"
 	ceiling = "FUSE ceiling"
 )
 

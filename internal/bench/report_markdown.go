@@ -102,7 +102,7 @@ func (r *Row) text(contestant string) string {
 		return "fails"
 	}
 	s := number(median(c.Values))
-	if contestant == ours && r.misses(c) {
+	if c == r.own() && r.misses() {
 		s = "**" + s + "**"
 	}
 	if least, most := number(slices.Min(c.Values)), number(slices.Max(c.Values)); least != most {
@@ -133,11 +133,11 @@ func (r *Result) programs(to io.Writer) {
 func (r *Result) misses(to io.Writer) {
 	var lines []string
 	for _, row := range r.Rows {
-		c := row.cell(ours)
-		if c == nil || !row.misses(c) {
+		if !row.misses() {
 			continue
 		}
-		line := fmt.Sprintf("- %s, %s: %s instead of %s %s", row.Workload, row.Server, row.text(ours), number(row.Target), row.Unit)
+		c := row.own()
+		line := fmt.Sprintf("- %s, %s: %s instead of %s %s", row.Workload, row.Server, row.text(c.Contestant), number(row.Target), row.Unit)
 		if c.Commands != nil {
 			line += "; sent " + c.Commands.String()
 		}

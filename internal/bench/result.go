@@ -50,8 +50,18 @@ func (r *Row) cell(contestant string) *Cell {
 	return nil
 }
 
-// misses tells whether a cell does not reach the row's target.
-func (r *Row) misses(c *Cell) bool {
+// own is the cell that the target is for: that of ftpfs as it is, or in the one setting that
+// the row is about.
+func (r *Row) own() *Cell {
+	if c := r.cell(ours); c != nil || len(r.Cells) != 1 {
+		return c
+	}
+	return r.Cells[0]
+}
+
+// misses tells whether ftpfs does not reach the row's target.
+func (r *Row) misses() bool {
+	c := r.own()
 	if r.Target == 0 || c == nil {
 		return false
 	}

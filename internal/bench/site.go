@@ -42,7 +42,7 @@ func newSite(dir, name string, lab *netlab.Lab, o options) (*site, error) {
 	}
 	s := &site{lab: lab, rtt: o.rtt, rate: o.rate}
 	err := here(func() (err error) {
-		s.server, err = ftptest.NewReal(dir, name, ftptest.RealOptions{Addr: addr})
+		s.server, err = ftptest.NewReal(dir, name, ftptest.RealOptions{Addr: addr, TLS: true})
 		return err
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // changes write, until the server has everything.
 var changes = []workload{
 	{
-		name: "cp-up", on: onLink, also: []string{"ftpfs active", "rclone writes"},
+		name: "cp-up", on: onLink, also: []string{"ftpfs active", oursTLS, "rclone writes"},
 		figures: []figure{perItem("`cp -r` of 4 KiB files to the server, per file", newFiles, "2", 2.7)},
 		run:     copyUp,
 		lftp: func(t *turn) {

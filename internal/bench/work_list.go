@@ -1,21 +1,34 @@
 package main
 
 import (
+	"crypto/sha256"
 	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"ftpfs/ftpclient"
 )
 
 // listings look at names.
 var listings = []workload{
 	{
-		name: "login", on: onLink,
-		figures: []figure{perItem("mount: connect and log in", 1, "2", 2.2)},
+		name: "login", on: onLink, instead: []string{ours},
+		figures: []figure{perItem("log in (ftpclient alone)", 1, "2", 2.2)},
+		run:     logIn,
+	},
+	{
+		name: "login-tls", on: onLink, instead: []string{oursTLS},
+		figures: []figure{perItem("log in over TLS (ftpclient alone)", 1, "5", 6)},
+		run:     logIn,
+	},
+	{
+		name: "mount", on: onLink, also: []string{"ftpfs active", oursTLS},
+		figures: []figure{perItem("mount, until the mount is there", 1, "", 0)},
 		run:     func(t *turn) { t.timed(t.mountNow) },
 	},
 	{
-		name: "ls", on: onLink, also: []string{"ftpfs active"}, limit: 2 * turnTime,
+		name: "ls", on: onLink, also: []string{"ftpfs active", oursTLS}, limit: 2 * turnTime,
 		figures: []figure{perItem("`ls -l` of 1000 files, cold", 1, "1 + slow start", 2.5)},
 		run:     func(t *turn) { t.list(series("f%03d", 1000, 0), t.serve) },
 		lftp: func(t *turn) {
@@ -107,6 +120,19 @@ func (t *turn) listed(out string, files []file) {
 		want = append(want, strconv.FormatInt(f.size, 10)+" "+path.Base(f.name))
 	}
 	t.sameNames(got, want)
+}
+
+// logIn makes a client log in. Its program would have to start first and mount afterwards.
+func logIn(t *turn) {
+	config := ftpclient.Config{Addr: t.site.server.Addr, User: t.site.server.User, Password: t.site.server.Password, Dial: t.site.lab.Client.Dial}
+	if t.who.name == oursTLS {
+		config.TLS = ftpclient.TLSExplicit
+		config.Pins = []ftpclient.Pin{sha256.Sum256(t.site.server.CA.Raw)}
+	}
+	c, err := ftpclient.New(config)
+	t.must(err)
+	defer c.Close()
+	t.timed(func() { t.must(c.Connect(t.ctx)) })
 }
 
 const (

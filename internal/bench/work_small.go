@@ -8,7 +8,7 @@ import (
 // smallFiles are read.
 var smallFiles = []workload{
 	{
-		name: "cat", on: onLink, also: []string{"ftpfs active"},
+		name: "cat", on: onLink, also: []string{"ftpfs active", oursTLS},
 		figures: []figure{perItem("`cat` of 1 KiB files, one after another, in no order, per file", oneByOne, "1", 1.5)},
 		run:     func(t *turn) { t.catEach(scattered(series("f%02d", oneByOne, 1<<10))) },
 		lftp: func(t *turn) {
