@@ -30,14 +30,19 @@ func (e *LinkError) Unwrap() []error { return []error{e.TargetListens, e.SourceL
 // servers. After an error a part of the file may be on the target.
 //
 // CopyTo blocks until both servers have confirmed the transfer. Since nothing tells how it
-// goes, only ctx bounds it once it has begun: ask the target for the size meanwhile. target must
-// not be the client itself.
+// goes, only ctx bounds it once it has begun: ask the target for the size meanwhile. target must not be
+// the client itself. The data is in clear: both configurations are without TLS or have ClearData.
 func (cl *Client) CopyTo(ctx context.Context, from string, target *Client, to string) error {
 	if err := checkPath("RETR", from); err != nil {
 		return err
 	}
 	if err := checkPath("STOR", to); err != nil {
 		return err
+	}
+	for _, c := range []*Client{cl, target} {
+		if c.cfg.TLS != TLSOff && !c.cfg.ClearData {
+			return fmt.Errorf("RETR %s: data cannot be encrypted between servers: ClearData is not set", from)
+		}
 	}
 	var refused [2]error
 	for i, targetListens := range []bool{true, false} {

@@ -77,6 +77,16 @@ func (k *serverClock) zone() *time.Location {
 	return k.zones[0]
 }
 
+// found is the name of the zone that fits all answers; "" before the first.
+func (k *serverClock) found() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.zones) == 0 || k.mixed {
+		return ""
+	}
+	return k.zones[0].String()
+}
+
 // open returns some files, spread over time, whose moment the zones left disagree about.
 func (k *serverClock) open(entries []Entry) []Entry {
 	k.mu.Lock()

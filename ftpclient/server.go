@@ -13,6 +13,7 @@ type Server struct {
 	Features []string // lines of the FEAT reply, sorted
 	TLS      string   // version and cipher suite of control connections; "" in clear
 	Mode     string   // of data connections; "" until one has worked
+	Zone     string   // of the clock that LIST times are told by; "" as long as it is not known, or need not be
 	HasMLSD  bool     // listings are machine-readable (RFC 3659)
 	HasMLST  bool
 }
@@ -176,7 +177,7 @@ func (s *serverInfo) chmodCommand(mode fs.FileMode) (verb, params string) {
 
 // Server returns what is known about the server; zero before the first login.
 func (cl *Client) Server() Server {
-	mode := cl.modes.get()
+	mode, zone := cl.modes.get(), cl.clock.found()
 	s := &cl.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,6 +185,7 @@ func (cl *Client) Server() Server {
 		Banner:   s.banner,
 		TLS:      s.tls,
 		Features: s.features.list(),
+		Zone:     zone,
 		HasMLSD:  s.mlsd == Yes,
 		HasMLST:  s.mlst == Yes,
 	}

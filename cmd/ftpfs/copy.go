@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ftpfs/ftpclient"
 )
@@ -51,7 +54,7 @@ FTPFS_TARGET_PASSWORD, ~/.netrc, a prompt; that of the first as for a mount.`,
 			if err := f.checkConnection(); err != nil {
 				return err
 			}
-			return copyBetween(cmd.Context(), &f, o, args[0], args[1], cmd.ErrOrStderr())
+			return copyBetween(cmd.Context(), &f, o, cmd.Flags(), args, cmd.ErrOrStderr())
 		},
 	}
 	s := cmd.Flags()
@@ -71,12 +74,42 @@ type endpoint struct {
 	into   bool   // the URL ends in a slash
 }
 
-func copyBetween(ctx context.Context, f *flags, o copyOptions, fromURL, toURL string, stderr io.Writer) (err error) {
+// targets reads the two URLs, with what the flags add about encryption. Flags that need TLS
+// are in order if one of the servers has it.
+func targets(f *flags, o copyOptions, given *pflag.FlagSet, urls []string) (all [2]target, err error) {
+	encrypted := f.tls.mode != ftpclient.TLSOff
+	for i := range all {
+		if all[i], err = parseURL(urls[i]); err != nil {
+			return all, err
+		}
+		encrypted = encrypted || all[i].TLS != ftpclient.TLSOff
+	}
+	for i := range all {
+		if encrypted && f.tls.mode == ftpclient.TLSOff && all[i].TLS == ftpclient.TLSOff {
+			continue
+		}
+		if err := f.tls.secure(&all[i], given); err != nil {
+			return all, err
+		}
+	}
+	if encrypted && !o.relay && !f.tls.clearData {
+		return all, fail(exitUsage, "Between servers data cannot be encrypted: use --relay, or --tls-data clear if others may read it.")
+	}
+	return all, nil
+}
+
+func copyBetween(ctx context.Context, f *flags, o copyOptions, given *pflag.FlagSet, urls []string, stderr io.Writer) (err error) {
+	both, err := targets(f, o, given, urls)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer onInterrupt(func() { cancel(errCopyInterrupted) })()
 
-	from, err := openEndpoint(ctx, f, systemSources(stderr), fromURL)
+	var warned warnings
+	log := slog.New(warned.collect(slog.DiscardHandler))
+	from, err := openEndpoint(ctx, f, systemSources(stderr), both[0], log)
 	if err != nil {
 		return err
 	}
@@ -89,11 +122,15 @@ func copyBetween(ctx context.Context, f *flags, o copyOptions, fromURL, toURL st
 		}
 		return os.Getenv(name)
 	}
-	to, err := openEndpoint(ctx, &toFlags, sources, toURL)
+	to, err := openEndpoint(ctx, &toFlags, sources, both[1], log)
 	if err != nil {
 		return err
 	}
+	to.into = strings.HasSuffix(urls[1], "/")
 	defer to.client.Close()
+	for _, w := range warned.texts() {
+		fmt.Fprintln(stderr, "ftpfs:", printable(w))
+	}
 
 	p, err := planCopy(ctx, from, to, o.recursive)
 	if err != nil {
@@ -107,12 +144,8 @@ func copyBetween(ctx context.Context, f *flags, o copyOptions, fromURL, toURL st
 
 var errCopyInterrupted = fail(exitUnmount, "Interrupted: files that were not complete have been removed from the target.")
 
-// openEndpoint logs in to the server of a URL.
-func openEndpoint(ctx context.Context, f *flags, src sources, address string) (*endpoint, error) {
-	t, err := parseURL(address)
-	if err != nil {
-		return nil, err
-	}
+// openEndpoint logs in to a server.
+func openEndpoint(ctx context.Context, f *flags, src sources, t target, log *slog.Logger) (_ *endpoint, err error) {
 	own := *f // each server may have a proxy of its own
 	if t.User, t.Password, err = src.credentials(t, &own); err != nil {
 		return nil, err
@@ -124,6 +157,7 @@ func openEndpoint(ctx context.Context, f *flags, src sources, address string) (*
 	if err != nil {
 		return nil, err
 	}
+	config.Logger = log
 	client, err := ftpclient.New(config)
 	if err != nil {
 		return nil, fail(exitUsage, "This cannot be copied: %w.", err)
@@ -135,7 +169,7 @@ func openEndpoint(ctx context.Context, f *flags, src sources, address string) (*
 		}
 		return nil, explainConnect(err, job{Target: t, User: t.User}, &own)
 	}
-	return &endpoint{t, client, t.root(client.Root()), strings.HasSuffix(address, "/")}, nil
+	return &endpoint{target: t, client: client, path: t.root(client.Root())}, nil
 }
 
 // explainCopy makes an error of copying a sentence.

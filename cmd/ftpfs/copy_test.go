@@ -175,3 +175,32 @@ func TestProgressBar(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// Servers cannot exchange data under TLS. Who wants TLS has to say that the data may be
+// read, or relay it.
+func TestCopyUnderTLS(t *testing.T) {
+	t.Setenv("FTPFS_PASSWORD", "secret")
+	t.Setenv("FTPFS_TARGET_PASSWORD", "secret")
+	start := func(name, addr string) *ftptest.Server {
+		return ftptest.Real(t, name, ftptest.RealOptions{TLS: true, Promiscuous: true, Addr: netip.MustParseAddr(addr)})
+	}
+	source, target := start("vsftpd", "127.0.0.2"), start("proftpd", "127.0.0.3")
+	makeTree(t, source)
+	var p program
+	from, to := "ftpes"+strings.TrimPrefix(urlOf(source, "/file"), "ftp"), "ftpes"+strings.TrimPrefix(urlOf(target, "/"), "ftp")
+	for _, urls := range [][]string{{from, to}, {from, urlOf(target, "/")}, {"--tls=explicit", urlOf(source, "/file"), urlOf(target, "/")}} {
+		code, _, stderr := run(&p, append([]string{"copy", "--insecure"}, urls...)...)
+		if code != exitUsage || stderr != "ftpfs: Between servers data cannot be encrypted: use --relay, or --tls-data clear if others may read it.\n" {
+			t.Errorf("%v: %d %s", urls, code, stderr)
+		}
+		for _, flag := range []string{"--relay", "--tls-data=clear"} {
+			if code, _, stderr := run(&p, append([]string{"copy", "--insecure", flag}, urls...)...); code != 0 || stderr != "" {
+				t.Errorf("%s %v: %d %s", flag, urls, code, stderr)
+			}
+			same(t, filepath.Join(source.Root, "file"), filepath.Join(target.Root, "file"))
+			if err := os.Remove(filepath.Join(target.Root, "file")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -74,6 +74,9 @@ func doctor(ctx context.Context, f *flags, o doctorOptions, given *pflag.FlagSet
 	if err := f.tls.secure(&t, given); err != nil {
 		return err
 	}
+	if err := f.tls.secure(&t, given); err != nil {
+		return err
+	}
 	if t.User, t.Password, err = systemSources(stderr).credentials(t, f); err != nil {
 		return err
 	}

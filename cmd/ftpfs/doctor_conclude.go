@@ -77,7 +77,8 @@ func (e *examination) givenFlags() []string {
 	e.given.Visit(func(flag *pflag.Flag) {
 		value := flag.Value.String()
 		switch {
-		case connection.Lookup(flag.Name) == nil || flag.Name == "mode":
+		case connection.Lookup(flag.Name) == nil, flag.Name == "mode",
+			flag.Name == "tls" && e.target.TLS != ftpclient.TLSTry: // the URL says it
 			return
 		case flag.Name == "proxy" && e.findings.Proxy != "" && strings.Contains(value, "@"):
 			value = strings.Replace(e.findings.Proxy, "://", "://USER:PASSWORD@", 1)

@@ -60,6 +60,8 @@ type link struct {
 // serverFacts is what the server tells of itself.
 type serverFacts struct {
 	Banner      string   `json:"banner"`
+	TLS         string   `json:"tls"`                // version and ciphers; "" in clear
+	Sessions    string   `json:"sessions,omitempty"` // how data connections resume them
 	RoundTripMS float64  `json:"roundTripMs"`
 	Directory   string   `json:"directory"` // that would be mounted
 	Listings    string   `json:"listings"`

@@ -80,6 +80,30 @@ func TestDoctorOfAHealthyServer(t *testing.T) {
 	}
 }
 
+func TestDoctorUnderTLS(t *testing.T) {
+	server := ftptest.Real(t, "vsftpd", ftptest.RealOptions{TLS: true})
+	for _, args := range [][]string{{"ftpes://user@" + server.Addr + "/"}, {"ftp://user@" + server.Addr + "/", "--tls=explicit"}} {
+		f, code, stderr := examine(t, "secret", args[0], append(args[1:], "--insecure")...)
+		if got, want := results(f), "epsv works, pasv works, eprt works, port works"; got != want {
+			t.Fatalf("%d %s %s, want %s", code, stderr, got, want)
+		}
+		if s := f.Server; !strings.HasPrefix(s.TLS, "TLS 1.3, ") || s.Sessions != "data connections resume the session of their control connection" {
+			t.Errorf("%+v", s)
+		}
+		if !strings.Contains(f.Command, " --insecure ftpes://user@") {
+			t.Error(f.Command)
+		}
+		if f, _, stderr := examine(t, "secret", args[0], args[1:]...); f.Works || !strings.Contains(stderr, "--pin sha256:") {
+			t.Errorf("%+v %s", f, stderr)
+		}
+	}
+	t.Setenv("FTPFS_PASSWORD", "secret")
+	var p program
+	if _, stdout, _ := run(&p, "doctor", "ftp://user@"+server.Addr+"/"); !strings.Contains(stdout, "\n  encryption   none, though the server offers it: write ftpes:// in place of ftp://\n") {
+		t.Error(stdout)
+	}
+}
+
 func TestDoctorPrints(t *testing.T) {
 	t.Setenv("FTPFS_PASSWORD", "secret")
 	server := ftptest.Start(t, ftptest.Options{})
@@ -206,7 +230,7 @@ func TestNamesOfAServer(t *testing.T) {
 		want     string
 	}{
 		{[]string{"SIZE", "UTF8"}, listing("a"), "UTF-8, as the server says"},
-		{[]string{"UTF8"}, listing("a", "\xe4"), `not UTF-8, as in "\xe4"`},
+		{[]string{"UTF8"}, listing("a", "\xe4"), `not UTF-8, as in "\xe4": see --charset`},
 		{nil, listing("ä"), "UTF-8, as they look"},
 		{nil, listing("a"), "plain ASCII in this directory; the server does not say what others are"},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,14 @@ func (e *examination) sayFacts() {
 		banner = strings.ToValidUTF8(banner[:maxBanner], "") + "…"
 	}
 	fact("says", banner)
+	switch {
+	case s.TLS != "":
+		fact("encryption", s.TLS+"; "+s.Sessions)
+	case e.offersTLS():
+		fact("encryption", "none, though the server offers it: write ftpes:// in place of ftp://")
+	default:
+		fact("encryption", "none")
+	}
 	fact("round trip", fmt.Sprintf("%.4g ms", s.RoundTripMS))
 	fact("directory", s.Directory)
 	fact("listings", s.Listings)
@@ -79,6 +88,11 @@ func (e *examination) sayFacts() {
 	} else if l != nil {
 		fact("connections", fmt.Sprintf("%d; then %s", l.Allowed, l.Reply))
 	}
+}
+
+// offersTLS tells whether the server announces what the URL does not ask for.
+func (e *examination) offersTLS() bool {
+	return slices.ContainsFunc(e.findings.Server.Features, func(f string) bool { return strings.HasPrefix(strings.ToUpper(f), "AUTH TLS") })
 }
 
 // sayPictures draws which side connects to which port, once for passive and once for

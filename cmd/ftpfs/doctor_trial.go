@@ -217,7 +217,15 @@ const pings = 5
 // facts asks the server about itself, after a listing of root.
 func (t *trial) facts(ctx context.Context, root string, l ftpclient.Listing) *serverFacts {
 	s := t.client.Server()
-	facts := &serverFacts{Banner: s.Banner, Features: s.Features, Directory: root}
+	facts := &serverFacts{Banner: s.Banner, TLS: s.TLS, Features: s.Features, Directory: root}
+	switch n := t.client.Stats(); {
+	case n.Encrypted > 0 && n.Resumed == n.Encrypted:
+		facts.Sessions = "data connections resume the session of their control connection"
+	case n.Encrypted > 0:
+		facts.Sessions = "data connections have sessions of their own, which costs computing"
+	case s.TLS != "" && n.Transfers > 0:
+		facts.Sessions = "data connections are in clear"
+	}
 	for range pings {
 		begin := time.Now()
 		if t.client.Noop(ctx) != nil {
@@ -228,6 +236,9 @@ func (t *trial) facts(ctx context.Context, root string, l ftpclient.Listing) *se
 		}
 	}
 	facts.Listings = "by LIST: times are as fine as the server writes them"
+	if s.Zone != "" {
+		facts.Listings += ", by the clock of " + s.Zone
+	}
 	if s.HasMLSD {
 		facts.Listings = "by MLSD: exact and unambiguous"
 	}
@@ -250,7 +261,7 @@ func names(features []string, l ftpclient.Listing) string {
 	}
 	switch {
 	case foreign != "":
-		return fmt.Sprintf("not UTF-8, as in %q", foreign)
+		return fmt.Sprintf("not UTF-8, as in %q: see --charset", foreign)
 	case announced:
 		return "UTF-8, as the server says"
 	case beyond:

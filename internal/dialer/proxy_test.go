@@ -3,6 +3,8 @@ package dialer
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -228,6 +230,30 @@ func TestThroughProxy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TLS goes through proxies as well, and its sessions are resumed.
+func TestTLSThroughProxy(t *testing.T) {
+	server := ftptest.Real(t, "proftpd", ftptest.RealOptions{TLS: true})
+	roots := x509.NewCertPool()
+	roots.AddCert(server.CA)
+	for _, scheme := range []string{"socks5", "http"} {
+		d := Dialer{Proxy: mustParse(t, scheme+"://ann:p%3Aw%40@"+startProxy(t, server.Addr).l.Addr().String())}
+		cl, err := ftpclient.New(ftpclient.Config{Addr: "ftp.test", User: server.User, Password: server.Password,
+			Mode: ftpclient.ModePassive, Dial: d.Dial, TLS: ftpclient.TLSExplicit, TLSConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		for range 3 {
+			if _, err := cl.List(t.Context(), "/"); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := cl.Stats(); n.Encrypted < 3 || n.Resumed != n.Encrypted {
+			t.Errorf("%+v", n)
+		}
 	}
 }
 
