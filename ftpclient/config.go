@@ -146,7 +146,7 @@ func (cfg *Config) complete() error {
 	if cfg.Mode > ModePORT {
 		return fmt.Errorf("ftp: unknown mode %d", cfg.Mode)
 	}
-	if cfg.ListBy > ListLIST {
+	if cfg.ListBy > ListSTAT {
 		return fmt.Errorf("ftp: unknown way to list %d", cfg.ListBy)
 	}
 	if cfg.ActivePorts.Lo > cfg.ActivePorts.Hi || cfg.ActivePorts.Lo == 0 && cfg.ActivePorts.Hi != 0 {

@@ -9,7 +9,8 @@
 //
 // # Paths
 //
-// Paths are absolute and made of raw bytes; nothing is cleaned, translated or quoted.
+// Paths are absolute and made of raw bytes; nothing is cleaned or quoted, and only with
+// Config.Charset translated.
 // Line breaks and NUL are refused before anything is sent. A path that is too long for a
 // command is reached by way of its directory; where that cannot be, the Error has
 // KindNameTooLong.
@@ -49,7 +50,7 @@
 //
 // # Data
 //
-// Each listing and each file goes over a data connection of its own: EPSV, PASV, EPRT or
+// Each listing, unless it comes by STAT, and each file goes over a data connection of its own: EPSV, PASV, EPRT or
 // PORT, as Config.Mode says or as turns out to work. In passive modes each idle
 // control connection keeps a data connection open for the next transfer, which then
 // takes a single round trip; on servers known to bear it the first 64 KiB of an upload leave

@@ -12,14 +12,15 @@ import (
 type ListBy uint8
 
 const (
-	ListAuto ListBy = iota // MLSD where the server has it, else LIST
+	ListAuto ListBy = iota // MLSD where the server has it, else LIST, or on vsftpd STAT
 	ListMLSD               // RFC 3659; nothing else is tried
 	ListLIST               // RFC 959, even where the server has MLSD
+	ListSTAT               // RFC 959, over the control connection
 )
 
-var listByNames = [...]string{"auto", "mlsd", "list"}
+var listByNames = [...]string{"auto", "mlsd", "list", "stat"}
 
-// ParseListBy reads auto, mlsd or list, in any case.
+// ParseListBy reads auto, mlsd, list or stat, in any case.
 func ParseListBy(s string) (ListBy, error) {
 	for by, name := range listByNames {
 		if strings.EqualFold(s, name) {
@@ -37,8 +38,8 @@ func (by ListBy) String() string {
 	return listByNames[by]
 }
 
-// List returns the entries of a directory: as Config.ListBy says: by MLSD
-// (RFC 3659 section 7), else by CWD and LIST -a, whose times are not exact. It returns a listing only when the server has
+// List returns the entries of a directory, as Config.ListBy says: by MLSD (RFC 3659 section
+// 7), else by CWD and LIST -a or STAT, whose times are not exact. It returns a listing only when the server has
 // said that it is whole, or Listing.Truncated is set. Refused are listings of more than
 // 2,000,000 entries or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
 func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
@@ -56,11 +57,34 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 		}
 		s.learn(&s.mlsd, No)
 	}
-	l, err := cl.listUnix(ctx, dir)
+	l, err := cl.listUnzoned(ctx, dir)
 	if err != nil {
 		return l, err
 	}
 	return l, cl.setZone(ctx, dir, l.Entries)
+}
+
+// listUnzoned lists by STAT or LIST, with times as the server's clock shows them. STAT is
+// used where it was seen to show the same as LIST, or if it is insisted upon.
+func (cl *Client) listUnzoned(ctx context.Context, dir string) (Listing, error) {
+	s, by := &cl.server, cl.cfg.ListBy
+	if by == ListSTAT || by == ListAuto && s.can(&s.stat) == Yes {
+		l, err := cl.statList(ctx, dir)
+		switch {
+		case by == ListSTAT:
+			return l, err
+		case errors.Is(err, errUnsound):
+			cl.cfg.Logger.Info("directories are listed by LIST from now on", "reason", err)
+			s.learn(&s.stat, No)
+		case err != nil || l.self:
+			return l, err
+		}
+	}
+	l, err := cl.listUnix(ctx, dir)
+	if err == nil && by == ListAuto {
+		cl.proveStat(ctx, dir, l)
+	}
+	return l, err
 }
 
 // listUnix lists by LIST, with times as the server's clock shows them. -a shows dotfiles; a
@@ -75,6 +99,9 @@ func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
 	}
 	l, err := cl.listBy(ctx, "LIST", "-a", dir)
 	e, refused := errors.AsType[*Error](err)
+	if err == nil {
+		err = s.checkListed("LIST", dir, l)
+	}
 	switch {
 	case can == Yes, err != nil && !refused, refused && (e.Command != "LIST" || e.Code < 500):
 		return l, err
@@ -88,6 +115,22 @@ func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
 		return plain, nil
 	}
 	return l, err
+}
+
+// checkListed refuses the listing of a directory that may be entered and not read: some
+// servers show it empty, but then it lacks its own row.
+func (s *serverInfo) checkListed(verb, dir string, l Listing) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dotted = s.dotted || l.self
+	if s.dotted && !l.self && len(l.Entries) == 0 {
+		text := "the server lists nothing, not even the directory itself"
+		if l.Unparsed > 0 {
+			text = l.UnparsedSample[0] // pure-ftpd writes the reason there
+		}
+		return &Error{Command: verb, Path: dir, Text: "permission denied: " + text}
+	}
+	return nil
 }
 
 // unknown tells whether the server does not know the command.
@@ -158,6 +201,8 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listin
 		err = v.err
 	case !v.reply.ok():
 		err = c.surprised(v.reply)
+	case strings.Contains(v.reply.text(), "failed to open directory"): // vsftpd
+		err = &Error{Command: verb, Path: dir, Code: v.reply.code, Text: "permission denied: " + v.reply.shown()}
 	}
 	l.Truncated = isTruncated(v.reply)
 	return l, err

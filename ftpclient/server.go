@@ -51,6 +51,8 @@ type serverInfo struct {
 	mlsd      Capability
 	mlst      Capability
 	dashA     Capability // LIST -a
+	dotted    bool       // LIST -a has a row of the directory itself
+	stat      Capability // STAT lists as LIST does
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
 	chmod     Capability

@@ -74,7 +74,7 @@ func (f *flags) register(cmd *cobra.Command) {
 		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
 	f.tls.registerCompletion(cmd)
 	cmd.RegisterFlagCompletionFunc("listing", cobra.FixedCompletions(
-		[]string{"auto", "mlsd", "list"}, cobra.ShellCompDirectiveNoFileComp))
+		[]string{"auto", "mlsd", "list", "stat"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pasv-address", cobra.FixedCompletions(
 		[]string{"control", "reply"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -118,7 +118,7 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	s.BoolVarP(&f.ipv6, "ipv6", "6", false, "use IPv6 only")
 	s.StringVar(&f.proxy, "proxy", "", "connect through socks5:// or http:// `URL`, or none (default as ALL_PROXY and NO_PROXY say)")
 	f.tls.register(s)
-	s.Var(value(&f.listBy, ftpclient.ParseListBy, "COMMAND", "auto"), "listing", "how directories are listed: auto, mlsd or list")
+	s.Var(value(&f.listBy, ftpclient.ParseListBy, "COMMAND", "auto"), "listing", "how directories are listed: auto, mlsd, list or stat")
 	s.Var(value(&f.zone, ftpclient.ParseZone, "NAME|±HH:MM", ""), "timezone", "zone of the server's clock, where times come from LIST (default found out)")
 	s.StringVar(&f.charset, "charset", "", "character set of names, a `NAME` as latin1 or shift_jis, on a server that does not use UTF-8 (default none: names are bytes)")
 	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")

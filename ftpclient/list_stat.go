@@ -1,0 +1,197 @@
+package ftpclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A listing may come over the control connection, as the reply to STAT (RFC 959 section
+// 4.1.3): it needs no data connection, and the control connection is free at once for the
+// next. STAT goes to "." in a directory entered before, for the reasons of LIST.
+//
+// The reply ends with a line that a file with a line break in its name could hold. So REST with a
+// random number follows in the same write, which servers repeat in their reply: if it is not
+// there, something else was read in its place, and the connection is given up.
+
+// errUnsound: the conversation after a STAT was not in step.
+var errUnsound = errors.New("the reply to STAT cannot be told from the names in it")
+
+// statList lists dir by STAT. The error is errUnsound if that cannot be relied on here.
+func (cl *Client) statList(ctx context.Context, dir string) (Listing, error) {
+	var l Listing
+	err := cl.do(ctx, useShort, true, func(c *conn) (err error) {
+		l, err = c.stat(dir)
+		return err
+	})
+	if err != nil {
+		return Listing{}, failed("STAT", dir, err)
+	}
+	cl.server.show(l.Entries)
+	cl.counters.unparsed.Add(int64(l.Unparsed))
+	return l, nil
+}
+
+func (c *conn) stat(dir string) (Listing, error) {
+	steps, err := c.steps("STAT", dir)
+	if err != nil {
+		return Listing{}, err
+	}
+	last := len(steps) - 1
+	if last > 0 {
+		if err := c.walk(steps[:last], dir); err != nil {
+			return Listing{}, err
+		}
+	}
+	if err := c.check(); err != nil {
+		return Listing{}, err
+	}
+	number := strconv.FormatInt(1e11+rand.Int64N(9e11), 10) // longer ones are 0 to vsftpd
+	if err := c.send(steps[last], command{"STAT", c.client.server.statArg()}, command{"REST", number}, command{"REST", "0"}); err != nil {
+		return Listing{}, err
+	}
+	entered, lost := c.receive()
+	if lost != nil {
+		return Listing{}, lost
+	}
+	body := &statBody{c: c}
+	l, err := readListing(body, newRecogniser(time.Now()), maxEntries)
+	if err != nil {
+		return Listing{}, c.fail(err)
+	}
+	for _, want := range []string{number, ""} {
+		r, lost := c.receive()
+		if lost != nil {
+			return Listing{}, lost
+		}
+		if r.code != 350 || !strings.Contains(r.text(), want) {
+			c.fail(errUnsound)
+			return Listing{}, errUnsound
+		}
+	}
+	switch {
+	case !entered.ok():
+		return Listing{}, refusal("CWD", dir, entered)
+	case body.refused.code != 0:
+		return Listing{}, refusal("STAT", dir, body.refused)
+	}
+	l.Truncated = c.client.server.isPureFTPd() && len(l.Entries) >= mostOfPureFTPd
+	return l, c.client.server.checkListed("STAT", dir, l)
+}
+
+// mostOfPureFTPd is how many entries it lists, less a few: in a STAT it says nothing of those
+// that it leaves out.
+const mostOfPureFTPd = 9_990
+
+// statArg is what STAT lists, with hidden files.
+func (s *serverInfo) statArg() string {
+	if s.isPureFTPd() {
+		return "-a ."
+	}
+	return "."
+}
+
+// statBody reads the lines between the first and the last of the reply to STAT.
+type statBody struct {
+	c       *conn
+	code    int   // of the reply; 0 before its first line
+	refused reply // the reply, if it is no listing
+	line    []byte
+	err     error // of all further reads
+	size    int64
+	due     int64 // size from which on there is another timeout
+}
+
+func (b *statBody) Read(p []byte) (int, error) {
+	for len(b.line) == 0 {
+		if b.err == nil {
+			b.err = b.next()
+		}
+		if b.err != nil {
+			return 0, b.err
+		}
+	}
+	n := copy(p, b.line)
+	b.line = b.line[n:]
+	return n, nil
+}
+
+// next reads a line; io.EOF is the end of the reply.
+func (b *statBody) next() error {
+	if b.code == 0 {
+		return b.first()
+	}
+	if b.size >= b.due {
+		b.due = b.size + leastProgress
+		b.c.extend(b.c.nc)
+	}
+	raw, err := b.c.br.ReadSlice('\n')
+	switch {
+	case err != nil:
+		return b.c.cause(err)
+	case b.size > maxListing:
+		return errLongListing
+	}
+	b.size += int64(len(raw))
+	line := string(bytes.TrimRight(raw, "\r\n"))
+	b.c.traceReceived(line)
+	if code, sep, _, ok := splitReplyLine(line); ok && code == b.code && sep == ' ' {
+		return io.EOF
+	}
+	b.line = slices.Clone(raw)
+	return nil
+}
+
+// first reads the first line, which may be the whole reply: of refusal or an empty directory.
+func (b *statBody) first() error {
+	b.c.extend(b.c.nc)
+	raw, err := b.c.br.ReadSlice('\n')
+	if err != nil {
+		return b.c.cause(err)
+	}
+	line := string(bytes.TrimRight(raw, "\r\n"))
+	shown := b.c.traceReceived(line)
+	code, sep, rest, ok := splitReplyLine(line)
+	switch {
+	case !ok || code < 200 || code == 421:
+		return fmt.Errorf("%w: %.60q", errBadReply, shown)
+	case sep == '-':
+		b.code = code
+		if code >= 400 {
+			b.refused = reply{code: code, lines: []string{rest}, secrets: b.c.client.secrets}
+		}
+		return nil
+	case code >= 400:
+		b.refused = reply{code: code, lines: []string{rest}, secrets: b.c.client.secrets}
+	}
+	return io.EOF
+}
+
+// proveStat lists dir, of which l is the listing by LIST, once more by STAT, and remembers
+// whether the two are equal. Only vsftpd is asked: it has no MLSD, and a "." row that proves
+// that the listing is one.
+func (cl *Client) proveStat(ctx context.Context, dir string, l Listing) {
+	s := &cl.server
+	if !s.isVsftpd() || s.can(&s.stat) != Unknown || len(l.Entries) == 0 || len(l.Entries) > maxProof {
+		return
+	}
+	again, err := cl.statList(ctx, dir)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil && again.self && l.Unparsed == 0 && again.Unparsed == 0 && slices.Equal(again.Entries, l.Entries) {
+		s.learn(&s.stat, Yes)
+		return
+	}
+	s.learn(&s.stat, No)
+}
+
+// maxProof bounds what is listed twice.
+const maxProof = 1000
