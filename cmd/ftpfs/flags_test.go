@@ -44,7 +44,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	// One -o with all of them, - and _ mixed.
 	pin := ftpclient.Pin{1, 2, 3}.String()
 	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
-		"interface=lo,ipv4,ipv6=false,proxy=none," +
+		"interface=lo,ipv4,ipv6=false,proxy=none,listing=list,timezone=+02:00,charset=latin1," +
 		"tls=explicit,tls_data=clear,tls-min-version=1.3,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
 		"connections=3,timeout=5s,user=ann=b,virtual_host=v,client-name=c,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
 		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,verify,capacity=3G,xattr,allow_other,default_permissions"
@@ -52,10 +52,14 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	zone, err := ftpclient.ParseZone("+02:00")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := flags{
 		foreground: true, options: []string{all}, mode: ftpclient.ModePORT, activePorts: ftpclient.PortRange{Lo: 50000, Hi: 50100},
 		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
-		bind: "lo", ipv4: true, proxy: "none",
+		bind: "lo", ipv4: true, proxy: "none", listBy: ftpclient.ListLIST, zone: zone, charset: "latin1",
 		tls: tlsFlags{mode: ftpclient.TLSExplicit, clearData: true, minVersion: tls.VersionTLS13,
 			caFile: "/ca", certFile: "/cert", keyFile: "/key", pins: []ftpclient.Pin{{1, 2, 3}}},
 		connections: 3, timeout: 5 * time.Second, user: "ann=b", virtualHost: "v", clientName: "c", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
@@ -65,7 +69,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("\ngot  %+v\nwant %+v", *f, want)
 	}
-	if len(given) != 39 {
+	if len(given) != 42 {
 		t.Errorf("%d settings: %v", len(given), given)
 	}
 	// What the daemon makes of it is the same.
@@ -108,6 +112,8 @@ func TestFlagErrors(t *testing.T) {
 		{"-o qqqqqqqq", `There is no option "qqqqqqqq". See ftpfs --help.`},
 		{"-o uid", `The option "uid" needs a value: -o uid=ID.`},
 		{"-o mode=fast", `The option mode=fast is wrong: mode "fast" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.`},
+		{"-o listing=nlst", `The option listing=nlst is wrong: "nlst" is none of auto, mlsd, list, stat. See ftpfs --help.`},
+		{"-o timezone=Mars", `The option timezone=Mars is wrong: time zone "Mars" is neither an offset as +02:00 nor a name as Europe/Berlin. See ftpfs --help.`},
 		{"-o umask=9", `The option umask=9 is wrong: write a umask in octal digits, as 022. See ftpfs --help.`},
 		{"-o active-ports=9-1", `The option active-ports=9-1 is wrong: write a range of ports as 50000-50100. See ftpfs --help.`},
 		{"-o cache-size=big", `The option cache-size=big is wrong: write a size as 500M or 2G. See ftpfs --help.`},
