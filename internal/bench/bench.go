@@ -39,7 +39,8 @@ func bench(ctx context.Context, o options) error {
 // A runner runs workloads.
 type runner struct {
 	options
-	dir      string // for all files
+	dir      string   // for all files
+	lock     *os.File // on dir
 	lab      *netlab.Lab
 	sites    map[string]*site  // by server and network
 	programs map[string]string // files of the contestants that are there, by name
@@ -48,10 +49,7 @@ type runner struct {
 }
 
 func (r *runner) open(ctx context.Context) (err error) {
-	if r.dir, err = os.MkdirTemp("", "ftpfs-bench-"); err != nil {
-		return err
-	}
-	if err := os.Chmod(r.dir, 0o711); err != nil { // the server's user goes through
+	if r.dir, r.lock, err = scratch(); err != nil {
 		return err
 	}
 	if r.lab, err = netlab.New(netlab.Link{RTT: r.rtt, Rate: r.rate}); err != nil {
@@ -85,6 +83,7 @@ func (r *runner) close() {
 		r.lab.Close()
 	}
 	os.RemoveAll(r.dir)
+	r.lock.Close()
 }
 
 // say tells how it goes on.

@@ -14,13 +14,14 @@ import (
 const isolated = "FTPFS_BENCH_ISOLATED"
 
 // isolate starts the program again as the first process of a PID name space, with a mount
-// name space of its own, and for users other than root with a user name space in which the
-// user is root. All mounts and processes end with it, also when it is killed.
+// name space of its own. Users other than root get a user name space, in which they are root,
+// and a network name space besides. All mounts and processes end with it, also when it is
+// killed.
 //
 // It returns when the program is there.
 func isolate() error {
 	if os.Getenv(isolated) != "" {
-		return privatePAM()
+		return errors.Join(privatePAM(), loopbackUp())
 	}
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
@@ -31,7 +32,7 @@ func isolate() error {
 		if err := mayIsolate(); err != nil {
 			return err
 		}
-		args = append(args, "--user", "--map-root-user", "--map-auto")
+		args = append(args, "--user", "--map-root-user", "--map-auto", "--net")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -44,10 +45,8 @@ func isolate() error {
 // mayIsolate says what keeps a user other than root from running the benchmarks.
 func mayIsolate() error {
 	var lacks []string
-	for _, device := range []string{"/dev/fuse", "/dev/net/tun"} {
-		if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
-			lacks = append(lacks, fmt.Sprintf("%s cannot be opened (%v)", device, err))
-		}
+	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
+		lacks = append(lacks, fmt.Sprintf("/dev/fuse cannot be opened (%v)", err))
 	}
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		lacks = append(lacks, "newuidmap is missing (package uidmap); the servers need user ids besides yours")
@@ -64,4 +63,22 @@ func privatePAM() error {
 		return fmt.Errorf("mount on /etc/pam.d in a mount name space of one's own: %w", err)
 	}
 	return nil
+}
+
+// loopbackUp makes loopback work, which it does not yet in a new network name space.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, lo); err != nil || lo.Uint16()&unix.IFF_UP != 0 {
+		return err
+	}
+	lo.SetUint16(lo.Uint16() | unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
