@@ -13,8 +13,8 @@ import (
 )
 
 // portQueue hands out the ports of a range to listen on, the one given back longest ago
-// first: a server that connects from a fixed port of its own cannot come to the same port
-// again for a while. Who finds none waits; nil is any port of the machine.
+// first: a server that connects from a fixed port of its own may have to wait before it can
+// come to the same port again. Who finds none waits; nil is any port of the machine.
 type portQueue chan uint16
 
 func newPortQueue(r PortRange) portQueue {

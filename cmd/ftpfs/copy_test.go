@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"ftpfs/ftpclient"
 	"ftpfs/internal/ftptest"
 )
 
@@ -154,6 +157,27 @@ func TestCopyAsFarAsPossible(t *testing.T) {
 	left, err := os.ReadDir(filepath.Join(target.Root, "d"))
 	if err != nil || len(left) != 3 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// A copy of which nothing more arrives is given up.
+func TestCopyStalls(t *testing.T) {
+	files := afero.NewMemMapFs()
+	if err := afero.WriteFile(files, "/part", []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := ftptest.Start(t, ftptest.Options{Fs: files})
+	client, err := ftpclient.New(ftpclient.Config{Addr: server.Addr(), User: "user", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c := copying{to: client, patience: time.Millisecond}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	shown := &shownBytes{bar: newProgress(io.Discard, 100)}
+	c.watch(ctx, cancel, "/part", shown)
+	if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "has not grown beyond 7 bytes") || shown.n != 7 {
+		t.Errorf("%v, %d bytes shown", err, shown.n)
 	}
 }
 

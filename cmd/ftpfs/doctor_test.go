@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"github.com/spf13/pflag"
 
 	"ftpfs/ftpclient"
 	"ftpfs/internal/ftptest"
@@ -76,6 +77,37 @@ func TestDoctorOfAHealthyServer(t *testing.T) {
 		switch verb, _, _ := strings.Cut(line, " "); verb {
 		case "STOR", "MKD", "DELE", "RNFR", "APPE", "SITE":
 			t.Errorf("the doctor has sent %s", line)
+		}
+	}
+}
+
+func TestDoctorOverIPv6(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{IPv6: true})
+	f, _, _ := examine(t, "secret", "ftp://user@"+server.Addr()+"/")
+	if got, want := results(f), "epsv works, eprt works"; got != want || f.Paths[0].Name != "IPv6" || len(f.Paths) != 1 {
+		t.Errorf("%s, want %s: %+v", got, want, f)
+	}
+}
+
+// Where one version of IP gets no further than the login, the command says so.
+func TestDoctorRecommends(t *testing.T) {
+	server, _ := parseURL("ftp://ann@host/a b")
+	mode := func(m string, r result) modeFinding { return modeFinding{Mode: m, Result: r} }
+	for _, tt := range []struct {
+		four, six pathFinding
+		want      string
+	}{
+		{pathFinding{Modes: []modeFinding{mode("epsv", works)}}, pathFinding{Modes: []modeFinding{mode("epsv", works)}}, "ftpfs ftp://ann@host/a%20b MOUNTPOINT"},
+		{pathFinding{Modes: []modeFinding{mode("epsv", works)}}, pathFinding{Modes: []modeFinding{mode("epsv", blocked)}}, "ftpfs --ipv4 ftp://ann@host/a%20b MOUNTPOINT"},
+		{pathFinding{Modes: []modeFinding{mode("epsv", works)}}, pathFinding{err: errNoAddress}, "ftpfs ftp://ann@host/a%20b MOUNTPOINT"},
+		{pathFinding{Modes: []modeFinding{mode("epsv", blocked), mode("pasv", works)}}, pathFinding{Modes: []modeFinding{mode("epsv", works)}}, "ftpfs --ipv6 ftp://ann@host/a%20b MOUNTPOINT"},
+		{pathFinding{Modes: []modeFinding{mode("epsv", blocked), {Mode: "pasv", Result: works, Flags: []string{"--pasv-address", "reply"}}}}, pathFinding{err: errNoAddress},
+			"ftpfs --mode pasv --pasv-address reply ftp://ann@host/a%20b MOUNTPOINT"},
+	} {
+		tt.four.Name, tt.six.Name = "IPv4", "IPv6"
+		e := examination{flags: &flags{}, target: server, given: new(pflag.FlagSet), findings: findings{Paths: []pathFinding{tt.four, tt.six}}}
+		if err := e.conclude(t.Context()); err != nil || e.findings.Command != tt.want {
+			t.Errorf("%s, want %s: %v", e.findings.Command, tt.want, err)
 		}
 	}
 }
@@ -157,6 +189,11 @@ func TestDoctorExitCodes(t *testing.T) {
 		t.Errorf("%d %s %+v", code, stderr, f)
 	}
 	if f, code, stderr := examine(t, "secret", "ftp://user@"+server.Addr()+"/", "--ipv6"); code != exitServer || !strings.Contains(stderr, "no address of the version of IP") {
+		t.Errorf("%d %s %+v", code, stderr, f)
+	}
+	proxy := "socks5://ann:hidden@" + closed.Addr().String()
+	if f, code, stderr := examine(t, "secret", "ftp://user@"+server.Addr()+"/", "--proxy", proxy); code != exitServer ||
+		!strings.Contains(stderr, "The proxy socks5://"+closed.Addr().String()+" cannot be reached") || strings.Contains(fmt.Sprint(stderr, f), "hidden") {
 		t.Errorf("%d %s %+v", code, stderr, f)
 	}
 	var p program

@@ -74,13 +74,13 @@ func explainMount(err error, j job, root string) error {
 	case errors.As(err, &refused) && refused.Code == 421: // the server closes the connection
 		return fail(exitServer, "%s cannot be used: %w. Try again later.", host, err)
 	case errors.As(err, &network), errors.As(err, &refused) && concernsData(refused):
-		return fail(exitServer, "%s cannot send a listing: %w. If data connections are blocked, try another --mode.", host, err)
+		return fail(exitServer, "%s cannot send a listing: %w. ftpfs doctor finds out what blocks data connections, and which --mode works.", host, err)
 	case errors.As(err, &refused), errors.As(err, &errno):
 		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, host, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return fail(exitServer, "%s did not send a listing in time: %w. If data connections are blocked, try another --mode.", host, err)
+		return fail(exitServer, "%s did not send a listing in time: %w. ftpfs doctor finds out what blocks data connections, and which --mode works.", host, err)
 	}
-	return fail(exitServer, "%s cannot send a listing: %w. Check that it is an FTP server, or try another --mode.", host, err)
+	return fail(exitServer, "%s cannot send a listing: %w. Check that it is an FTP server, and by ftpfs doctor which --mode works.", host, err)
 }
 
 // concernsData tells whether a refusal is about the data connection, not the path.

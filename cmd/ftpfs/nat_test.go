@@ -150,7 +150,7 @@ func TestClientBehindNAT(t *testing.T) {
 	url := "ftp://user@10.78.0.2:" + port + "/"
 	active := []string{"--active-ports", "50000-50031", "--active-address", "10.78.0.1"}
 	mountInLab(t, lab, s, append(active, "--mode", "active", url)...)
-	mountInLab(t, lab, s, url)
+	mountInLab(t, lab, s, "--bind", "lab0", url)
 
 	f := examineInLab(t, lab, append(active, url)...)
 	if got, want := results(f), "epsv works, pasv works, eprt works, port works"; got != want {
