@@ -71,6 +71,11 @@ func (c *conn) secured(m Mode, nc net.Conn, t transfer) (net.Conn, error) {
 			c.client.counters.resumed.Add(1)
 		}
 		answerAtOnce(s.raw.Conn)
+		if t.download && c.client.server.isVsftpd() {
+			// It waits for our end before its final reply: this saves a round trip.
+			// proftpd takes it for a reason to cut off.
+			s.CloseWrite()
+		}
 		return s, nil
 	}
 	c.setData(nil)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,19 +34,25 @@ func realTLS(t *testing.T, name string, opts ftptest.RealOptions, cfg Config) (*
 	return s, testClient(t, cfg)
 }
 
-// onRealTLS runs a test on every server in one mode, and on one server in all.
+// onRealTLS runs a test on every server in a passive and an active mode, and on one in all.
 func onRealTLS(t *testing.T, f func(t *testing.T, s *ftptest.Server, cl *Client)) {
 	for _, tt := range []struct {
-		name string
-		mode Mode
-		ipv6 bool
+		name     string
+		mode     Mode
+		ipv6     bool
+		implicit bool
 	}{
-		{"vsftpd", ModeEPSV, false}, {"proftpd", ModeEPRT, true}, {"pure-ftpd", ModePASV, false}, {"pyftpdlib", ModePORT, false},
-		{"proftpd", ModeEPSV, true}, {"proftpd", ModePASV, false}, {"proftpd", ModePORT, false},
-		{"vsftpd", ModePORT, false}, {"pure-ftpd", ModeEPRT, false}, {"pyftpdlib", ModeEPSV, true},
+		{"vsftpd", ModeEPSV, false, false}, {"vsftpd", ModePORT, false, true},
+		{"proftpd", ModeEPSV, true, true}, {"proftpd", ModePASV, false, false}, {"proftpd", ModeEPRT, true, false}, {"proftpd", ModePORT, false, false},
+		{"pure-ftpd", ModePASV, false, false}, {"pure-ftpd", ModeEPRT, false, false},
+		{"pyftpdlib", ModeEPSV, true, false}, {"pyftpdlib", ModePORT, false, false},
 	} {
 		t.Run(fmt.Sprintf("%s/%v", tt.name, tt.mode), func(t *testing.T) {
-			s, cl := realTLS(t, tt.name, ftptest.RealOptions{IPv6: tt.ipv6}, Config{Mode: tt.mode})
+			tls := TLSExplicit
+			if tt.implicit {
+				tls = TLSImplicit
+			}
+			s, cl := realTLS(t, tt.name, ftptest.RealOptions{IPv6: tt.ipv6, ImplicitTLS: tt.implicit}, Config{Mode: tt.mode, TLS: tls})
 			f(t, s, cl)
 		})
 	}
@@ -54,7 +61,7 @@ func onRealTLS(t *testing.T, f func(t *testing.T, s *ftptest.Server, cl *Client)
 // Files of all sizes arrive whole both ways, each over a data connection that resumes the
 // session of its control connection.
 func TestRealTLSTransfers(t *testing.T) {
-	contents := map[string][]byte{"empty": nil, "small": random(1 << 10), "record": random(1 << 14), "large": random(20 << 20)}
+	contents := map[string][]byte{"empty": nil, "small": random(1 << 10), "record": random(1 << 14), "large": random(6 << 20)}
 	onRealTLS(t, func(t *testing.T, s *ftptest.Server, cl *Client) {
 		ctx := context.Background()
 		for name, data := range contents {
@@ -124,6 +131,39 @@ func TestRealTLSReuse(t *testing.T) {
 				})
 			}
 			group.Wait()
+			resumed(t, s, cl)
+		})
+	}
+}
+
+// Early ends harm neither what follows nor, mostly, the connection.
+func TestRealTLSEarlyEnds(t *testing.T) {
+	data := random(4 << 20)
+	for _, name := range ftptest.RealNames {
+		t.Run(name, func(t *testing.T) {
+			ctx := context.Background()
+			s, cl := realTLS(t, name, ftptest.RealOptions{}, Config{Connections: 1})
+			writeFile(t, s, "f", data)
+			for i := range 12 {
+				offset := int64(i * 100003)
+				r, err := cl.Retrieve(ctx, "/f", offset, int64(len(data)))
+				if err != nil {
+					t.Fatalf("%d: %v", i, err)
+				}
+				got := make([]byte, 1+i*20_000)
+				if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, data[offset:][:len(got)]) {
+					t.Fatalf("%d: %v", i, err)
+				}
+				r.Close()
+				if i%3 == 0 {
+					w := store(t, cl, "/aborted")
+					w.Write(data[:len(got)])
+					w.Abort()
+				}
+			}
+			if got := read(t, cl, "/f", -1); !bytes.Equal(got, data) {
+				t.Errorf("read %d bytes, wrong or not all", len(got))
+			}
 			resumed(t, s, cl)
 		})
 	}

@@ -28,11 +28,28 @@ func overReal(t *testing.T, f func(t *testing.T, server *ftptest.Server, mode ft
 	}
 }
 
+// overRealTLS runs f over TLS on each real server, on all but one in a single mode.
+func overRealTLS(t *testing.T, proftpd []ftpclient.Mode, f func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode)) {
+	covered := map[string][]ftpclient.Mode{
+		"vsftpd": {ftpclient.ModeEPSV}, "proftpd": proftpd, "pure-ftpd": {ftpclient.ModePORT}, "pyftpdlib": {ftpclient.ModePASV},
+	}
+	for _, name := range ftptest.RealNames {
+		for _, mode := range covered[name] {
+			t.Run(fmt.Sprintf("%s/%v", name, mode), func(t *testing.T) {
+				f(t, ftptest.Real(t, name, ftptest.RealOptions{TLS: true}), mode)
+			})
+		}
+	}
+}
+
+// mountReal mounts server, over TLS if it speaks that.
 func mountReal(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) *fusetest.Mount {
 	t.Helper()
-	return fusetest.Server(t, ftpclient.Config{
-		Addr: server.Addr, User: server.User, Password: server.Password, Mode: mode,
-	}, ftpfs.Options{ExactTimes: true})
+	cfg := ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password, Mode: mode}
+	if server.TLS {
+		cfg.TLS, cfg.Pins = ftpclient.TLSExplicit, []ftpclient.Pin{ftpclient.PinOf(server.CA)}
+	}
+	return fusetest.Server(t, cfg, ftpfs.Options{ExactTimes: true})
 }
 
 // awkward are names that have broken file systems and FTP clients.
@@ -49,9 +66,9 @@ var (
 	refusedDirs  = map[string][]string{"pure-ftpd": {"tab\there", `back\slash`}, "proftpd": {"star*"}}
 )
 
-// makeTree makes 500 files below dir, some with awkward names, of sizes from
+// makeTree makes so many files below dir, some with awkward names, of sizes from
 // nothing to a few hundred KiB, with odd modes and times.
-func makeTree(t *testing.T, dir, server string) {
+func makeTree(t *testing.T, dir, server string, files int) {
 	t.Helper()
 	write := func(path string, size int) {
 		t.Helper()
@@ -78,7 +95,7 @@ func makeTree(t *testing.T, dir, server string) {
 			n++
 		}
 	}
-	for ; n < 500; n++ {
+	for ; n < files; n++ {
 		sub := filepath.Join(dir, fmt.Sprintf("plain%d", n%7))
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			t.Fatal(err)
@@ -98,10 +115,14 @@ func makeTree(t *testing.T, dir, server string) {
 	}
 }
 
-func TestCopyingATree(t *testing.T) {
-	overReal(t, func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
+func TestCopyingATree(t *testing.T)        { overReal(t, copyTree(500)) }
+func TestCopyingATreeOverTLS(t *testing.T) { overRealTLS(t, modes, copyTree(120)) }
+
+// copyTree copies a tree into a mount, compares it in another, and removes it.
+func copyTree(files int) func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
+	return func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
 		source := t.TempDir()
-		makeTree(t, source, server.Name)
+		makeTree(t, source, server.Name, files)
 		m := mountReal(t, server, mode)
 		m.Run("cp -a '" + source + "' tree")
 		m.Unmount()
@@ -115,7 +136,7 @@ func TestCopyingATree(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(server.Root, "*")); len(left) != 0 {
 			t.Errorf("left on the server: %q", left)
 		}
-	})
+	}
 }
 
 func TestNamesThatTheServerRefuses(t *testing.T) {
@@ -174,10 +195,11 @@ dd if=/dev/zero of=sparse bs=1 count=1 seek=5000000 status=none; test "$(stat -c
 touch -d '2001-02-03 04:05:06 UTC' text; test "$(stat -c %Y text)" = 981173106
 `
 
-func TestOrdinaryTools(t *testing.T) {
-	overReal(t, func(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
-		m := mountReal(t, server, mode)
-		m.Run(tools)
-		m.Run(`ls -la > /dev/null; find . > /dev/null; rm -r *; test -z "$(ls -A)"`)
-	})
+func TestOrdinaryTools(t *testing.T)        { overReal(t, useTools) }
+func TestOrdinaryToolsOverTLS(t *testing.T) { overRealTLS(t, modes[3:], useTools) }
+
+func useTools(t *testing.T, server *ftptest.Server, mode ftpclient.Mode) {
+	m := mountReal(t, server, mode)
+	m.Run(tools)
+	m.Run(`ls -la > /dev/null; find . > /dev/null; rm -r *; test -z "$(ls -A)"`)
 }
