@@ -66,7 +66,7 @@ func (r *runner) open(ctx context.Context) (err error) {
 		if file != "" {
 			r.programs[c.name] = file
 		} else {
-			r.say("%s is absent: %s is not installed", c.name, c.program)
+			r.say("%s is absent", c.name)
 		}
 	}
 	if len(r.programs) == 0 {

@@ -21,6 +21,7 @@ type contestant struct {
 	version []string                 // arguments that make it print its version
 	mount   func(j mountJob) mountBy // nil: a bare client, which the workload drives itself
 	tracing bool                     // understands mountJob.trace
+	needs   string                   // a flag that its --help has to tell; "" = none
 	apart   bool                     // takes part only in workloads that name it
 }
 
@@ -59,7 +60,8 @@ func contestantNamed(name string) *contestant {
 	return nil
 }
 
-// find says where the program is and its version; "" when it is absent.
+// find says where the program is and its version; "" when it is absent, or has not the flag it
+// needs.
 func (c *contestant) find(ctx context.Context) (file, version string) {
 	var err error
 	switch c.program {
@@ -79,6 +81,9 @@ func (c *contestant) find(ctx context.Context) (file, version string) {
 	case "":
 		return file, "of this program"
 	case ours:
+		if help, err := exec.CommandContext(ctx, file, "--help").Output(); err != nil || !strings.Contains(string(help), c.needs) {
+			return "", ""
+		}
 		out, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 		return file, cmp.Or(strings.TrimSpace(string(out)), "unknown")
 	}

@@ -13,7 +13,7 @@ var ftpfsContestants = []contestant{
 	apart(ftpfs("ftpfs active", "--mode active", "--mode=active")),
 	apart(pinned(ftpfs(oursTLS, "--tls explicit", "--tls=explicit"))),
 	apart(ftpfs("ftpfs small cache", "--cache-size 16M", "--cache-size=16M")),
-	apart(ftpfs("ftpfs write-back", "--write-back: close does not wait for the server", "--write-back")),
+	apart(needing("--write-back", ftpfs("ftpfs write-back", "--write-back: close does not wait for the server", "--write-back"))),
 }
 
 func ftpfs(name, about string, flags ...string) contestant {
@@ -40,6 +40,11 @@ func pinned(c contestant) contestant {
 		by.args = append([]string{fmt.Sprintf("--pin=sha256:%x", sha256.Sum256(j.server.CA.Raw))}, by.args...)
 		return by
 	}
+	return c
+}
+
+func needing(flag string, c contestant) contestant {
+	c.needs = flag
 	return c
 }
 

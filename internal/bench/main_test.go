@@ -50,8 +50,8 @@ func TestBench(t *testing.T) {
 		c := row.cell(ours)
 		if c == nil || len(c.Values) != 1 || c.Values[0] <= 0 || c.Failure != "" {
 			t.Errorf("%s: %+v", row.Workload, c)
-		} else if c.Commands["EPSV"] == 0 {
-			t.Errorf("%s: commands %v", row.Workload, c.Commands)
+		} else if len(c.Commands) == 0 {
+			t.Errorf("%s: no command in the trace", row.Workload)
 		}
 	}
 	for _, name := range []string{"results.json", "README.md", "roundtrips.svg"} {

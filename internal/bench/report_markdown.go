@@ -125,7 +125,7 @@ func number(v float64) string {
 func (r *Result) programs(to io.Writer) {
 	fmt.Fprint(to, "\n## Contestants\n\n| | settings | version |\n|---|---|---|\n")
 	for _, c := range r.Contestants {
-		fmt.Fprintf(to, "| %s | %s | %s |\n", c.Name, c.About, cmp.Or(c.Version, "absent: not installed"))
+		fmt.Fprintf(to, "| %s | %s | %s |\n", c.Name, c.About, cmp.Or(c.Version, "absent"))
 	}
 }
 

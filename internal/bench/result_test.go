@@ -55,7 +55,7 @@ func TestMarkdown(t *testing.T) {
 		"| read | % of the link |  | 90 | 93.2 | fails |\n",
 		"## vsftpd on loopback\n\n| | unit | FTP allows | has to reach | ftpfs |\n",
 		"| local | % of the ceiling |  | 80 | fails |\n",
-		"| curlftpfs | as it is | absent: not installed |\n",
+		"| curlftpfs | as it is | absent |\n",
 		"- ls, vsftpd: **3** (2–9) instead of 2.5 round trips; sent 8: MDTM 7, LIST 1\n- local, vsftpd: fails instead of 80 % of the ceiling\n",
 		"- read, vsftpd, lftp: wrong content: other bytes\n- local, vsftpd, ftpfs: not done after 1m0s\n",
 	} {

@@ -167,4 +167,9 @@ func listWhileBusy(t *turn) {
 	}
 	t.keep(file{"stop", 0})
 	copies()
+	for _, name := range strings.Fields(t.shell("ls -d up*")) {
+		for !hasSum(filepath.Join(t.local, name), up.sum()) {
+			t.pause("the server has other bytes in " + name)
+		}
+	}
 }
