@@ -1,12 +1,16 @@
 package ftpclient
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"ftpfs/internal/ftptest"
 )
 
 // Where to connect to, given what the server replies and what the caller wants.
@@ -75,5 +79,35 @@ func TestWrongAddressIsNamed(t *testing.T) {
 	_, err := cl.List(context.Background(), "/")
 	if err == nil || !strings.Contains(err.Error(), "connection refused (the server named the host 10.9.8.7 in its reply)") {
 		t.Error(err)
+	}
+}
+
+// The mode found is logged with the reason why each mode before it failed, in words that
+// tell what to look at.
+func TestAutoModeSaysWhy(t *testing.T) {
+	e := ftptest.Start(t, ftptest.Options{Quirks: ftptest.Quirks{Unknown: []string{"EPSV"}}})
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	e.Lie(netip.AddrPortFrom(netip.MustParseAddr("10.9.8.7"), uint16(closed.Addr().(*net.TCPAddr).Port)))
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	cl := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret", Logger: log})
+	if _, err := cl.List(context.Background(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	cl.Close()
+	for _, part := range []string{"data connections work", "mode=eprt", "epsv: EPSV: 500 Unknown command.; pasv: dial tcp " + closed.Addr().String(),
+		"connection refused (the server named the host 10.9.8.7 in its reply)"} {
+		if !strings.Contains(said.String(), part) {
+			t.Errorf("%q lacks %q", said.String(), part)
+		}
+	}
+	for _, line := range e.Log().Commands() {
+		if strings.HasPrefix(line, "EPSV ALL") {
+			t.Error("EPSV ALL would forbid every other mode")
+		}
 	}
 }

@@ -199,6 +199,9 @@ type plan struct {
 	skipped []string // links and devices
 }
 
+// maxItems bounds a plan: a server can show directories without end.
+const maxItems = 2_000_000
+
 // planCopy looks what there is to copy, and where it goes.
 func planCopy(ctx context.Context, from, to *endpoint, recursive bool) (*plan, error) {
 	e, err := from.client.Stat(ctx, from.path)
@@ -231,6 +234,9 @@ func planCopy(ctx context.Context, from, to *endpoint, recursive bool) (*plan, e
 		l, err := from.client.List(ctx, it.from)
 		if err != nil {
 			return nil, explainSource(ctx, err, from)
+		}
+		if len(p.items)+len(l.Entries) > maxItems {
+			return nil, fail(exitRemoteDir, "%s on %s holds more than %d files: copy its directories one by one.", from.path, from.target.hostName(), maxItems)
 		}
 		for _, e := range l.Entries {
 			p.add(item{path.Join(it.from, e.Name), path.Join(it.to, e.Name), e})

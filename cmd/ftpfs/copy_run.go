@@ -152,7 +152,7 @@ func (c *copying) direct(ctx context.Context, it item, temp string, shown *shown
 	if it.entry.HasMode {
 		c.to.Chmod(ctx, temp, it.entry.Mode.Perm())
 	}
-	return c.publish(ctx, temp, it.to, c.to.Rename(ctx, temp, it.to))
+	return c.publish(ctx, it, temp, c.to.Rename(ctx, temp, it.to))
 }
 
 // watch follows the size of a file that another server writes, and ends the copy if it does
@@ -212,7 +212,7 @@ func (c *copying) through(ctx context.Context, it item, temp string, shown *show
 		return causeOf(ctx, err)
 	}
 	_, err = w.Commit(ctx, ftpclient.Commit{Path: it.to, ModTime: it.entry.ModTime, Mode: it.entry.Mode.Perm(), HasMode: it.entry.HasMode})
-	return c.publish(ctx, temp, it.to, err)
+	return c.publish(ctx, it, temp, err)
 }
 
 // causeOf is the reason why ctx has ended, if it has, else err.
@@ -225,10 +225,14 @@ func causeOf(ctx context.Context, err error) error {
 
 // publish makes up for a rename that was refused since the name is taken: what has it steps
 // aside, and comes back if that does not help. refused is the outcome of the rename.
-func (c *copying) publish(ctx context.Context, temp, final string, refused error) error {
+func (c *copying) publish(ctx context.Context, it item, temp string, refused error) error {
+	final := it.to
 	var e *ftpclient.Error
 	if !errors.As(refused, &e) || e.Command != "RNTO" {
 		return refused
+	}
+	if err := c.checkSize(ctx, it, temp); err != nil {
+		return err
 	}
 	old, err := c.to.Stat(ctx, final)
 	if err != nil || old.Type == ftpclient.TypeDir {
