@@ -123,7 +123,7 @@ func (r *runner) compare(ctx context.Context, w *workload, server string) error 
 		rows[i] = &Row{Workload: w.name, Title: f.title, Server: server, Network: w.on, Unit: f.unit, Floor: f.floor, Target: f.target}
 	}
 	r.result.Rows = append(r.result.Rows, rows...)
-	r.say("%s, %s on %s: %s", w.name, server, w.on, w.figures[0].title)
+	r.say("%v %s, %s on %s: %s", time.Since(r.result.Date).Round(time.Second), w.name, server, w.on, w.figures[0].title)
 	runs := r.runs
 	if w.runs != 0 {
 		runs = min(runs, w.runs)
