@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -66,6 +67,7 @@ func (c chart) scale(v float64) float64 {
 func (c chart) draw(file string, rows []*Row) error {
 	columns := group{rows: rows}.columns()
 	columns = slices.DeleteFunc(columns, func(name string) bool { return name == ceiling }) // 100 by definition
+	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	p := plot.New()
 	p.Title.Text = c.title
 	p.Legend.Top = true
@@ -98,7 +100,10 @@ func (c chart) draw(file string, rows []*Row) error {
 	p.Add(targets)
 	p.Legend.Add("ftpfs has to reach", targets)
 	p.NominalY(titles...)
-	p.X.Min, p.X.Max = 0, 1.05*p.X.Max
+	p.X.Min, p.X.Max = 0, 1.35*p.X.Max // room for the legend
+	if !c.log {
+		p.X.Max = 140 // bare clients have no FUSE to pass
+	}
 	if c.log {
 		p.X.Tick.Marker = plot.TickerFunc(decades)
 	}
