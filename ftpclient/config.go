@@ -30,7 +30,7 @@ type Config struct {
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
 
 	TLS       TLSMode     // whether connections are encrypted
-	TLSConfig *tls.Config // trust, client certificate, versions; nil = the system's authorities, TLS 1.2 or later. ServerName "" = VirtualHost, else the host of Addr
+	TLSConfig *tls.Config // trust, client certificate, versions; nil = the system's authorities, TLS 1.2 or later. ServerName "" = VirtualHost, else the host of Addr. The session cache is the client's own
 	Pins      []Pin       // the server's certificate or its key has to be one of them, and need not be trusted otherwise
 	ClearData bool        // under TLS, data connections stay in clear (PROT C)
 

@@ -66,16 +66,7 @@ func (c *conn) secured(m Mode, nc net.Conn, t transfer) (net.Conn, error) {
 	c.setData(s)
 	<-s.done
 	if s.err == nil {
-		c.client.counters.encrypted.Add(1)
-		if s.ConnectionState().DidResume {
-			c.client.counters.resumed.Add(1)
-		}
-		answerAtOnce(s.raw.Conn)
-		if t.download && c.client.server.isVsftpd() {
-			// It waits for our end before its final reply: this saves a round trip.
-			// proftpd takes it for a reason to cut off.
-			s.CloseWrite()
-		}
+		c.begunTLS(s, t)
 		return s, nil
 	}
 	c.setData(nil)
@@ -91,6 +82,21 @@ func (c *conn) secured(m Mode, nc net.Conn, t transfer) (net.Conn, error) {
 		err = fmt.Errorf("%w (%w)", refusal(t.cmd.verb, t.path, r), err)
 	}
 	return nil, &dataError{m, err}
+}
+
+// begunTLS follows the handshake.
+func (c *conn) begunTLS(s *secureData, t transfer) {
+	c.client.counters.encrypted.Add(1)
+	state := s.ConnectionState()
+	if state.DidResume {
+		c.client.counters.resumed.Add(1)
+	}
+	answerAtOnce(s.raw.Conn)
+	if t.download && state.Version >= tls.VersionTLS13 && c.client.server.isVsftpd() {
+		// It waits for our end before its final reply: this saves a round trip. proftpd
+		// takes it for a reason to cut off, and before TLS 1.3 everybody might.
+		s.CloseWrite()
+	}
 }
 
 // errTruncated: the end of a connection is part of what TLS protects (RFC 8446 section 6.1).

@@ -6,7 +6,7 @@ import (
 )
 
 // answerAtOnce acknowledges what has come and comes next without delay. Servers that write
-// small pieces wait for it.
+// small pieces wait for it: a listing of pure-ftpd would take 40 ms.
 func answerAtOnce(nc net.Conn) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
