@@ -65,7 +65,7 @@
 // connections are under TLS unless Config.ClearData is set. TLSTry protects only against
 // who listens, not against who interferes: it goes on in clear if the server refuses TLS by
 // a reply 5xx. Neither a failed handshake nor an untrusted certificate is such a reply, nor
-// is any after TLS has worked once.
+// is any after the server has agreed to TLS once.
 //
 // The server's certificate has to be valid for its name, or to be pinned; otherwise the error is
 // a *CertificateError. Data connections resume the TLS session of their control connection,

@@ -17,7 +17,7 @@ const loginPause = 5 * time.Second
 type loginGate struct {
 	mu        sync.Mutex
 	stepwise  bool // the server does not bear a login in one write
-	encrypted bool // a control connection has been under TLS
+	consented bool // the server has agreed to TLS
 	inClear   bool // one has not, since the server refused TLS
 	refused   error
 	refusedAt time.Time

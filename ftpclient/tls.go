@@ -102,6 +102,7 @@ func (c *conn) secure(stepwise bool) error {
 		}
 		return err
 	case r.code == 234:
+		c.client.login.setConsented()
 		return c.encrypt()
 	case !r.refused():
 		return c.surprised(r)
@@ -114,12 +115,12 @@ func (c *conn) secure(stepwise bool) error {
 	return refusal(auth.verb, "", r)
 }
 
-// mayBeClear tells whether a server may refuse TLS. One that has not before is not
-// believed: somebody else may speak for it.
+// mayBeClear tells whether a server may refuse TLS. One that has agreed to it before, even
+// if the handshake failed, is not believed: somebody else may speak for it.
 func (g *loginGate) mayBeClear() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !g.encrypted
+	return !g.consented
 }
 
 // firstInClear tells whether no login was in clear before.
@@ -131,10 +132,10 @@ func (g *loginGate) firstInClear() bool {
 	return first
 }
 
-func (g *loginGate) setEncrypted() {
+func (g *loginGate) setConsented() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.encrypted = true
+	g.consented = true
 }
 
 // errInjected: what came in clear would be taken for an answer to what is sent under TLS.
@@ -162,7 +163,6 @@ func (c *conn) encrypt() error {
 	}
 	c.nc = tc
 	c.br.Reset(tc)
-	c.client.login.setEncrypted()
 	c.client.server.setTLS(tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite))
 	return nil
 }

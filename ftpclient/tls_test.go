@@ -182,29 +182,40 @@ func TestTLSNoDowngrade(t *testing.T) {
 	}
 }
 
-// A server that has spoken TLS cannot refuse it later, as somebody in its place would.
+// A server that has agreed to TLS cannot refuse it later, as somebody in its place would.
 func TestTLSRefusedLater(t *testing.T) {
 	serverTLS, clientTLS := testTLS(t)
-	s := startScript(t, func(p *peer) {
-		p.auth()
-		if p.startTLS(serverTLS) {
-			p.tlsLogin()
-			p.end()
-		}
-	}, func(p *peer) {
-		p.expect("AUTH TLS")
-		p.send("220 ready", "502 no TLS here")
-		if got := p.clear(); strings.Contains(got, "PASS") {
-			p.t.Errorf("password in clear: %q", got)
-		}
-	})
-	cl := s.client(Config{TLS: TLSTry, TLSConfig: clientTLS})
-	c, _ := take(t, cl)
-	c.fail(errors.New("lost"))
-	cl.pool.put(c)
-	err := cl.Connect(context.Background())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Command != "AUTH" || e.Code != 502 {
-		t.Errorf("%v", err)
+	for name, first := range map[string]func(p *peer){
+		"after a login": func(p *peer) {
+			p.auth()
+			if p.startTLS(serverTLS) {
+				p.tlsLogin()
+				p.end()
+			}
+		},
+		"after a failed handshake": func(p *peer) {
+			p.auth()
+			p.br.Peek(1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startScript(t, first, func(p *peer) {
+				p.expect("AUTH TLS")
+				p.send("220 ready", "502 no TLS here")
+				if got := p.clear(); strings.Contains(got, "PASS") {
+					p.t.Errorf("password in clear: %q", got)
+				}
+			})
+			cl := s.client(Config{TLS: TLSTry, TLSConfig: clientTLS})
+			if c, err := cl.pool.get(context.Background(), useShort); err == nil {
+				c.fail(errors.New("lost"))
+				cl.pool.put(c)
+			}
+			err := cl.Connect(context.Background())
+			if e, ok := errors.AsType[*Error](err); !ok || e.Command != "AUTH" || e.Code != 502 {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 
