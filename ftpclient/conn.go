@@ -59,6 +59,7 @@ type conn struct {
 	greeted bool  // banner has come
 	banner  string
 	spare   *dataDial // passive data connection for the next transfer
+	chained Mode      // asked for the next one behind the command of the transfer under way; ModeAuto: not
 	used    time.Time // last taken or given back by a caller
 	spoke   time.Time // last reply
 

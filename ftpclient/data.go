@@ -14,6 +14,7 @@ type transfer struct {
 	cmd      command
 	path     string
 	download bool // the data comes from the server
+	whole    bool // and will be read to its end, which is not far
 	eager    bool // over a spare data connection, data may leave before the server has answered
 }
 
@@ -158,7 +159,9 @@ func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, er
 	return c.answer(d, t)
 }
 
-// launch sends the transfer commands and makes sure of the data connection.
+// launch sends the transfer commands and makes sure of the data connection. The servers that
+// end a download at once when they have our FIN keep later commands in their queue: so the
+// next passive address is asked for in the same write and comes with the final reply.
 func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
 	sendFIN := t.download && c.client.server.wantsFIN() && !c.encryptsData()
 	ready := d.ready()
@@ -166,7 +169,12 @@ func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
 		d.drop()
 		return err
 	}
-	if err := c.send(t.commands()...); err != nil {
+	cmds := t.commands()
+	if sendFIN && t.whole {
+		cmds = append(cmds, passiveCommand(d.mode))
+		c.chained = d.mode
+	}
+	if err := c.send(cmds...); err != nil {
 		d.drop()
 		return err
 	}
@@ -192,7 +200,24 @@ func (c *conn) answer(d *dataDial, t transfer) (net.Conn, error) {
 		d.drop()
 		return nil, err
 	}
-	return c.accepted(d.mode, d.nc, t, replies)
+	nc, err := c.accepted(d.mode, d.nc, t, replies)
+	if err != nil {
+		c.unchain()
+	}
+	return nc, err
+}
+
+// unchain reads where the server waits for the next data connection, if it was asked for
+// behind the transfer command.
+func (c *conn) unchain() {
+	m := c.chained
+	c.chained = ModeAuto
+	if m == ModeAuto || c.err != nil {
+		return
+	}
+	if r, err := c.receive(); err == nil {
+		c.keepSpare(m, r)
+	}
 }
 
 // closeWrite ends our direction of a data connection that only the server writes to:

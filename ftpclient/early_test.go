@@ -179,8 +179,7 @@ func TestEarlyDataElsewhere(t *testing.T) {
 		p.expectOne("STOR /f")
 		p.send("421 Timeout.")
 	}, func(p *peer) {
-		p.expect("USER u", "PASS p", "OPTS UTF8 ON", "TYPE I")
-		p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type")
+		p.loginAgain()
 		data := p.next()
 		p.expect("STOR /f")
 		p.send("150 go")

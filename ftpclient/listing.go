@@ -212,7 +212,7 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listin
 // would expand patterns, read options and split at blanks. Whether the directory exists
 // is decided by CWD.
 func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
-	t := transfer{cmd: command{verb, option}, path: dir, download: true}
+	t := transfer{cmd: command{verb, option}, path: dir, download: true, whole: true}
 	arg, err := c.client.server.wire(verb, dir)
 	if err != nil {
 		return t, err

@@ -152,6 +152,13 @@ func (c *conn) logIn(stepwise bool) error {
 	} else if facts != "" {
 		cmds = append(cmds, command{"OPTS", "MLST " + facts})
 	}
+	mode := ModeAuto
+	if known {
+		mode = c.client.modes.get()
+	}
+	if mode.passive() {
+		cmds = append(cmds, passiveCommand(mode)) // the spare data connection
+	}
 	d := &dialogue{c, cmds, stepwise}
 	if !stepwise {
 		if err := c.send(cmds...); err != nil {
@@ -185,12 +192,17 @@ func (c *conn) logIn(stepwise bool) error {
 	}
 	switch {
 	case !known:
-		return c.introduce(d, banner)
+		err = c.introduce(d, banner)
 	case facts != "":
-		_, err := d.next(cfg.Timeout)
+		_, err = d.next(cfg.Timeout)
+	}
+	if err != nil || !mode.passive() {
 		return err
 	}
-	return nil
+	if r, err = d.next(cfg.Timeout); err == nil {
+		c.keepSpare(mode, r)
+	}
+	return err
 }
 
 // maxDelays bounds the replies "ready in a while" before the greeting.

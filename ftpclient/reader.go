@@ -48,7 +48,7 @@ func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64)
 		return r, nil
 	}
 	c, o, err := cl.openTransfer(ctx, useBulk, true, func(c *conn) (transfer, error) {
-		return c.retrieveTransfer(path, offset)
+		return c.retrieveTransfer(path, offset, r.left)
 	})
 	if err != nil {
 		return nil, failed("RETR", path, err)

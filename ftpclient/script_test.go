@@ -104,6 +104,9 @@ func (p *peer) loginAs(banner string, features ...string) {
 func (p *peer) loginAgain() {
 	p.expect(loginLines[:4]...)
 	p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type")
+	if p.br.Buffered() > 0 { // in the same write, where a mode is known to work
+		p.epsv()
+	}
 }
 
 // epsv answers EPSV.

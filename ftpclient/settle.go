@@ -55,10 +55,8 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 	}
 	nc.Close()
 	// Sent now, the next passive address comes together with the final reply.
-	m := c.client.modes.get()
-	asked := false
-	if m.passive() && c.err == nil {
-		asked = c.send(passiveCommand(m)) == nil
+	if m := c.client.modes.get(); c.chained == ModeAuto && m.passive() && c.send(passiveCommand(m)) == nil {
+		c.chained = m
 	}
 	r, err := c.receive()
 	if err != nil {
@@ -70,12 +68,7 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		return
 	}
 	v <- verdict{reply: r}
-	if !asked {
-		return
-	}
-	if r, err := c.receive(); err == nil {
-		c.keepSpare(m, r)
-	}
+	c.unchain()
 }
 
 // atEOF waits for the end of data that is whole, if it is about to come.
@@ -108,13 +101,14 @@ func (c *conn) giveUp(nc net.Conn, end ending) (reply, error) {
 // left over. Never by ABOR, which each server answers in another way.
 //
 // One reply follows the reset: 426 or the like, with pure-ftpd a second 150; or none,
-// if the reset came early. A NOOP then shows whether the conversation is in step.
+// if the reset came early. A NOOP then shows whether the conversation is in step, as it does
+// where another reply is due.
 func (c *conn) endEarly(nc net.Conn) (reply, error) {
 	reset(nc)
 	if c.err != nil {
 		return reply{}, &connError{err: c.err}
 	}
-	if c.replyComes(c.soon()) {
+	if c.chained == ModeAuto && c.replyComes(c.soon()) {
 		r, err := c.receive()
 		if err != nil {
 			return reply{}, err
@@ -125,11 +119,15 @@ func (c *conn) endEarly(nc net.Conn) (reply, error) {
 		return reply{}, err
 	}
 	var final reply
+	defer func() { c.chained = ModeAuto }()
 	for {
 		r, err := c.receive()
 		switch {
 		case err != nil:
 			return reply{}, err
+		case c.chained != ModeAuto && (r.code == 227 || r.code == 229):
+			c.keepSpare(c.chained, r)
+			c.chained = ModeAuto
 		case r.code == 200 || r.ok() && isNoop(r):
 			return final, nil
 		case final.code == 0 && (r.preliminary() || r.ok() || endsTransfer(r.code)):

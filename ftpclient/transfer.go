@@ -64,11 +64,14 @@ func (c *conn) openFirm(ctx context.Context, t transfer, a *attempt) (opened, er
 	return c.open(ctx, t, a)
 }
 
+// maxChained is the size of files of which the rest is not worth a reset.
+const maxChained = 64 << 10
+
 // retrieveTransfer is RETR, with REST directly before it, since some servers forget
 // an offset otherwise.
-func (c *conn) retrieveTransfer(p string, offset int64) (transfer, error) {
+func (c *conn) retrieveTransfer(p string, offset, length int64) (transfer, error) {
 	arg, err := c.arg("RETR", p)
-	t := transfer{cmd: command{"RETR", arg}, path: p, download: true}
+	t := transfer{cmd: command{"RETR", arg}, path: p, download: true, whole: length >= 0 && length <= maxChained}
 	if offset > 0 {
 		t.before = []command{{"REST", strconv.FormatInt(offset, 10)}}
 	}

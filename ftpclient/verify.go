@@ -56,7 +56,7 @@ func (w *Writer) verify(ctx context.Context) error {
 // readBack returns the checksum of what the server sends of the file.
 func (w *Writer) readBack(ctx context.Context) ([]byte, error) {
 	c := w.c
-	t, err := c.retrieveTransfer(w.path, 0)
+	t, err := c.retrieveTransfer(w.path, 0, -1)
 	if err != nil {
 		return nil, err
 	}
