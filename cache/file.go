@@ -154,6 +154,26 @@ func (f *File) Keep() (release func()) {
 	return func() { keep(-1) }
 }
 
+// KeepRange is Keep for the n bytes from off.
+func (f *File) KeepRange(off, n int64) (release func()) {
+	if off < 0 || n <= 0 || f.begin() != nil {
+		return func() {}
+	}
+	defer f.files.mu.Unlock()
+	var blocks []*block
+	size := f.files.blockSize
+	for no := off / size; no <= (off+n-1)/size; no++ {
+		blocks = append(blocks, f.files.pin(f, no))
+	}
+	return func() {
+		f.files.mu.Lock()
+		defer f.end()
+		for _, b := range blocks {
+			f.files.unpin(b)
+		}
+	}
+}
+
 // reassess decides anew about all blocks. files.mu is held.
 func (f *File) reassess() {
 	for no := range f.blocks {

@@ -230,6 +230,24 @@ func TestKeptDataStaysBeyondTheBound(t *testing.T) {
 	checkBooks(t, s)
 }
 
+func TestKeptRangeStaysBeyondTheBound(t *testing.T) {
+	s := openFiles(t, 2*testBlock)
+	f := open(t, s, "/kept", 8*testBlock)
+	defer f.Close()
+	release := f.KeepRange(testBlock+1, testBlock) // absent yet
+	if err := f.Fill(make([]byte, 8*testBlock), 0); err != nil {
+		t.Fatal(err)
+	}
+	if start, end := f.Missing(testBlock, 2*testBlock); start != end {
+		t.Errorf("[%d, %d) of the kept range was evicted", start, end)
+	}
+	release()
+	if used := s.Stats().Bytes; used > 2*testBlock {
+		t.Errorf("%d bytes stay in the cache after the release", used)
+	}
+	checkBooks(t, s)
+}
+
 func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	s := openFiles(t, 4*testBlock)
 	f := open(t, s, "/f", 10*testBlock)

@@ -182,6 +182,12 @@ func (c *content) truncate(size int64) error {
 	return err
 }
 
+// ends tells whether the bytes are those of the server's version, and so many,
+// but not none: nothing is the same in all versions.
+func (c *content) ends(size int64) bool {
+	return size > 0 && size == c.file.Size() && !c.local()
+}
+
 // setTime and setMode are for contents that are not uploaded yet: commit
 // brings them to the server with the bytes.
 func (c *content) setTime(t time.Time) {

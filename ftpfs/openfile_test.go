@@ -200,6 +200,27 @@ assert os.pread(f, 1 << 20, 0) + os.pread(f, 1 << 20, 1 << 20) == want
 `)
 }
 
+// What is fetched for a reader stays until it has been read, however small the
+// cache is.
+func TestCacheSmallerThanARead(t *testing.T) {
+	t.Parallel()
+	data := random(1 << 20)
+	server, m := mountEmbedded(t, ftpfs.Options{CacheBytes: 64 << 10}, map[string]string{"/file": string(data)})
+	m.Run("cat file > copy")
+	if served(t, server, "/copy") != string(data) {
+		t.Error("other bytes")
+	}
+	asked := 0
+	for _, command := range server.Log().Commands() {
+		if strings.HasPrefix(command, "RETR ") {
+			asked++
+		}
+	}
+	if asked > 16 { // a block is evicted after each read, of 128 KiB or less
+		t.Errorf("the server was asked %d times", asked)
+	}
+}
+
 func TestAppendingToAFileThatGrew(t *testing.T) {
 	t.Parallel()
 	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/log": "one\n", "/shrunk": "one two three\n"})

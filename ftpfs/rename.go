@@ -75,8 +75,14 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 			return syscall.EEXIST
 		}
 	}
-	source := f.nodes.known(dir, oldName)
-	c, replaced, done, err := f.holdBoth(ctx, source, f.nodes.known(newDir, newName))
+	source, target := f.nodes.known(dir, oldName), f.nodes.known(newDir, newName)
+	if target != nil && target.isDir {
+		if len(f.freshChildren(target)) > 0 {
+			return syscall.ENOTEMPTY // the server does not know them yet
+		}
+		f.tree.temps.await(waiting(ctx), to)
+	}
+	c, replaced, done, err := f.holdBoth(ctx, source, target)
 	if err != nil {
 		return err
 	}

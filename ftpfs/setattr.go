@@ -103,6 +103,9 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 		return syscall.EISDIR
 	}
 	if c != nil {
+		if c.ends(size) {
+			return f.touch(ctx, n)
+		}
 		return c.truncate(size)
 	}
 	if e.Size < 0 {
@@ -116,21 +119,18 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 		return err
 	}
 	defer f.closeHandle(ctx, &handle{node: n, content: c})
-	cut := func() error {
-		if size == c.file.Size() && size > 0 {
-			return nil
-		}
+	switch {
+	case c.ends(size):
+		return f.touch(ctx, n)
+	case c.writing():
 		return c.truncate(size)
-	}
-	if c.writing() {
-		return cut()
 	}
 	if err := c.lock(waiting(ctx)); err != nil {
 		return err
 	}
 	defer c.unlock()
 	untouched := !c.local()
-	if err := cut(); err != nil {
+	if err := c.truncate(size); err != nil {
 		return err
 	}
 	if err = f.uploads.commitLocked(ctx, n, c); err != nil && untouched {
@@ -139,8 +139,18 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	return err
 }
 
-// place gives the server's path of n and, with its upload lock held until
-// done, its content if that is not published yet.
+// touch gives n the present time, for a resize that resizes nothing: that is
+// not worth an upload, and no failure where the server does not set times.
+func (f *FS) touch(ctx context.Context, n *node) error {
+	if f.client.CanSetModTime() == ftpclient.No {
+		return nil
+	}
+	return f.setTime(ctx, n, time.Now())
+}
+
+// place gives the server's path of n, "" if it was removed while somebody has
+// it open, and, with its upload lock held until done, its content if that is not
+// published yet.
 func (f *FS) place(ctx context.Context, n *node) (path string, c *content, done func(), err error) {
 	c, done, err = f.hold(ctx, n)
 	if err != nil {
@@ -149,12 +159,10 @@ func (f *FS) place(ctx context.Context, n *node) (path string, c *content, done 
 	if c != nil && !c.local() {
 		c = nil
 	}
-	rel, named := f.nodes.path(n)
-	if !named && c == nil {
-		done()
-		return "", nil, nil, syscall.ENOENT
+	if rel, named := f.nodes.path(n); named {
+		path = below(f.tree.root, rel)
 	}
-	return below(f.tree.root, rel), c, done, nil
+	return path, c, done, nil
 }
 
 // unlearned publishes a content early when it is not known yet whether the
@@ -176,7 +184,16 @@ func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
 		return err
 	}
 	defer done()
-	if e := f.nodes.entryOf(n); c == nil && e.HasMode && e.Mode == mode {
+	e := f.nodes.entryOf(n)
+	if c == nil && e.HasMode && e.Mode == mode {
+		return nil
+	}
+	if path == "" {
+		e.Mode, e.HasMode = mode, true
+		f.nodes.setEntry(n, e)
+		if c != nil {
+			c.setMode(mode)
+		}
 		return nil
 	}
 	if c, err = f.unlearned(ctx, n, c, f.client.CanChmod()); err != nil {
@@ -199,6 +216,15 @@ func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
 		return err
 	}
 	defer done()
+	if path == "" {
+		e := f.nodes.entryOf(n)
+		e.ModTime, e.Precision = when, time.Nanosecond
+		f.nodes.setEntry(n, e)
+		if c != nil {
+			c.setTime(when)
+		}
+		return nil
+	}
 	if c, err = f.unlearned(ctx, n, c, f.client.CanSetModTime()); err != nil {
 		return err
 	}

@@ -150,16 +150,11 @@ func (ss *streams) present(off, n int64) bool {
 
 // read reads like io.ReaderAt, waiting for what has to come from the server.
 func (ss *streams) read(ctx context.Context, p []byte, off int64) (int, error) {
-	for {
-		if err := ss.fetch(ctx, off, int64(len(p))); err != nil {
-			return 0, err
-		}
-		n, err := ss.file.ReadAt(expired, p, off)
-		if !errors.Is(err, context.Canceled) {
-			return n, err
-		}
-		// Evicted between the two: once more.
+	defer ss.file.KeepRange(off, int64(len(p)))()
+	if err := ss.fetch(ctx, off, int64(len(p))); err != nil {
+		return 0, err
 	}
+	return ss.file.ReadAt(expired, p, off)
 }
 
 // expired makes cache.File.ReadAt answer at once when a range is absent.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -170,6 +171,14 @@ func (t *tree) stamp(path string, e ftpclient.Entry) {
 // stampLocal remembers a time that the server could not be told.
 func (t *tree) stampLocal(path string, e ftpclient.Entry) {
 	t.stamps.Add(path, stamp{size: e.Size, time: e.ModTime, unit: e.Precision, local: true})
+}
+
+// moveStamp is told that what was at from+rest is at to+rest now.
+func (t *tree) moveStamp(from, to, rest string) {
+	if s, ok := t.stamps.Peek(from + rest); ok {
+		t.stamps.Remove(from + rest)
+		t.stamps.Add(to+rest, s)
+	}
 }
 
 // applyStamp puts the remembered time into an entry that a listing shows more
@@ -393,9 +402,13 @@ func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) e
 	t.dirs.DropTree(from)
 	t.put(to, e)
 	t.stamps.Remove(to)
-	if s, ok := t.stamps.Get(from); ok {
-		t.stamps.Remove(from)
-		t.stamps.Add(to, s)
+	t.moveStamp(from, to, "")
+	if e.Type == ftpclient.TypeDir {
+		for _, path := range t.stamps.Keys() {
+			if below, ok := strings.CutPrefix(path, from+"/"); ok {
+				t.moveStamp(from, to, "/"+below)
+			}
+		}
 	}
 	t.changed(fromDir)
 	if toDir != fromDir {
