@@ -73,6 +73,8 @@ func explainMount(err error, j job, root string) error {
 		return fail(exitMountPoint, "The cache directory cannot be used: %w. Choose another one by --cache-dir.", err)
 	case errors.As(err, &refused) && refused.Code == 421: // the server closes the connection
 		return fail(exitServer, "%s cannot be used: %w. Try again later.", host, err)
+	case dataUnprotected(err):
+		return fail(exitServer, "%s cannot send a listing with data protected as asked: %w. Try the other value of --tls-data, private or clear.", host, err)
 	case errors.As(err, &network), errors.As(err, &refused) && concernsData(refused):
 		return fail(exitServer, "%s cannot send a listing: %w. ftpfs doctor finds out what blocks data connections, and which --mode works.", host, err)
 	case errors.As(err, &refused), errors.As(err, &errno):

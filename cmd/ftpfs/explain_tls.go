@@ -26,6 +26,8 @@ func explainTLS(err error, t target) error {
 		return fail(exitServer, "%s refuses TLS: %w. Use ftps:// if the server has a port for TLS alone, or ftp:// where the network can be trusted.", host, err)
 	case errors.As(err, &refused) && refused.Command == "PROT":
 		return fail(exitServer, "%s does not protect data connections as asked: %w. Try the other value of --tls-data, private or clear.", host, err)
+	case errors.As(err, &refused) && refused.Command == "connect" && t.TLS != ftpclient.TLSImplicit && demandsTLS(refused.Text):
+		return fail(exitServer, "%s expects TLS from the first byte: %w. Write ftps:// in place of %s://, with the port if it is not 990.", host, err, t.scheme())
 	case errors.As(err, &refused) && t.TLS == ftpclient.TLSOff && demandsTLS(refused.Text):
 		return fail(exitLogin, "%s lets nobody in without encryption: %w. Write ftpes:// in place of ftp://.", host, err)
 	case strings.Contains(alert, "tls: certificate required"), strings.Contains(alert, "tls: bad certificate"):
@@ -38,6 +40,16 @@ func explainTLS(err error, t target) error {
 		return fail(exitServer, "%s does not begin with TLS on port %d: %w. Write ftpes:// in place of ftps://, which asks for TLS on the usual port.", host, t.Port, err)
 	}
 	return fail(exitServer, "%s and this program cannot agree on TLS: %w.", host, err)
+}
+
+// dataUnprotected tells whether a listing has failed for the encryption of its data
+// connection (RFC 4217 section 9).
+func dataUnprotected(err error) bool {
+	var refused *ftpclient.Error
+	var untrusted *ftpclient.CertificateError
+	var handshake *ftpclient.HandshakeError
+	return errors.As(err, &untrusted) || errors.As(err, &handshake) ||
+		errors.As(err, &refused) && (refused.Code == 521 || refused.Code == 522)
 }
 
 // demandsTLS recognises how servers refuse a login in clear.

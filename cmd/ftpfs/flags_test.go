@@ -42,10 +42,10 @@ func TestFlagDefaults(t *testing.T) {
 
 func TestOptionsTakeEveryFlag(t *testing.T) {
 	// One -o with all of them, - and _ mixed.
-	pin := ftpclient.Pin{1, 2, 3}.String()
+	pin, other := ftpclient.Pin{1, 2, 3}.String(), ftpclient.Pin{4, 5, 6}.String()
 	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
 		"interface=lo,ipv4,ipv6=false,proxy=none,listing=list,timezone=+02:00,charset=latin1," +
-		"tls=explicit,tls_data=clear,tls-min-version=1.3,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
+		"pin=" + other + ",tls=explicit,tls_data=clear,tls-min-version=1.3,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
 		"connections=3,timeout=5s,user=ann=b,virtual_host=v,client-name=c,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
 		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,verify,capacity=3G,xattr,allow_other,default_permissions"
 	f, given, err := parseFlags("-o", all)
@@ -61,7 +61,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
 		bind: "lo", ipv4: true, proxy: "none", listBy: ftpclient.ListLIST, zone: zone, charset: "latin1",
 		tls: tlsFlags{mode: ftpclient.TLSExplicit, clearData: true, minVersion: tls.VersionTLS13,
-			caFile: "/ca", certFile: "/cert", keyFile: "/key", pins: []ftpclient.Pin{{1, 2, 3}}},
+			caFile: "/ca", certFile: "/cert", keyFile: "/key", pins: pinList{{4, 5, 6}, {1, 2, 3}}},
 		connections: 3, timeout: 5 * time.Second, user: "ann=b", virtualHost: "v", clientName: "c", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
 		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), exactTimes: true, verify: true, capacity: 3 << 30, xattr: true,
 		allowOther: true, defaultPermissions: true,

@@ -22,7 +22,7 @@ type tlsFlags struct {
 	caFile     string
 	certFile   string
 	keyFile    string // "" in certFile, too
-	pins       []ftpclient.Pin
+	pins       pinList
 	insecure   bool
 }
 
@@ -33,7 +33,7 @@ func (f *tlsFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.caFile, "ca-file", "", "trust the authorities in a PEM `FILE` instead of the system's")
 	s.StringVar(&f.certFile, "cert", "", "PEM `FILE` with the certificate to show to the server")
 	s.StringVar(&f.keyFile, "key", "", "PEM `FILE` with its private key (default in the file of --cert)")
-	s.Var(value(&f.pins, parsePins, "sha256:HASH", ""), "pin", "accept only a server with a key or certificate of this hash (several: divided by commas), and trust it whoever signed it")
+	s.Var(&f.pins, "pin", "accept only a server with a key or certificate of this hash, or one of several, and trust it whoever signed it")
 	s.BoolVar(&f.insecure, "insecure", false, "accept any certificate: anybody in between can read and change everything")
 }
 
@@ -69,16 +69,28 @@ func parseTLSVersion(s string) (uint16, error) {
 	return 0, errors.New("write 1.0, 1.1, 1.2 or 1.3")
 }
 
-func parsePins(s string) ([]ftpclient.Pin, error) {
-	var pins []ftpclient.Pin
+// pinList is the value of --pin, which may be given several times, or once with commas.
+type pinList []ftpclient.Pin
+
+func (l *pinList) Type() string { return "sha256:HASH" }
+
+func (l *pinList) String() string {
+	var all []string
+	for _, p := range *l {
+		all = append(all, p.String())
+	}
+	return strings.Join(all, ",")
+}
+
+func (l *pinList) Set(s string) error {
 	for text := range strings.SplitSeq(s, ",") {
 		p, err := ftpclient.ParsePin(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		pins = append(pins, p)
+		*l = append(*l, p)
 	}
-	return pins, nil
+	return nil
 }
 
 // secure brings together what URL and flags say about encryption, and makes the names of

@@ -113,6 +113,8 @@ func TestExplainTLS(t *testing.T) {
 			"host does not protect data connections as asked: login to host:21: PROT: 536 No. Try the other value of --tls-data, private or clear."},
 		{off, refused("USER", 530, "Non-anonymous sessions must use encryption."), exitLogin,
 			"host lets nobody in without encryption: login to host:21: USER: 530 Non-anonymous sessions must use encryption. Write ftpes:// in place of ftp://."},
+		{off, refused("connect", 500, "OOPS: error:0A00010B:SSL routines::wrong version number"), exitServer,
+			"host expects TLS from the first byte: login to host:21: connect: 500 OOPS: error:0A00010B:SSL routines::wrong version number. Write ftps:// in place of ftp://, with the port if it is not 990."},
 		{explicit, refused("PASS", 530, "Encrypted login incorrect."), exitLogin,
 			"host refused the login of ann: login to host:21: PASS: 530 Encrypted login incorrect. Check user and password."},
 		{explicit, &ftpclient.CertificateError{Certificate: cert, Err: x509.UnknownAuthorityError{}}, exitServer,
