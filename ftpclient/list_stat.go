@@ -53,10 +53,27 @@ func (c *conn) stat(dir string) (Listing, error) {
 	if err := c.check(); err != nil {
 		return Listing{}, err
 	}
-	number := strconv.FormatInt(1e11+rand.Int64N(9e11), 10) // longer ones are 0 to vsftpd
-	if err := c.send(steps[last], command{"STAT", c.client.server.statArg()}, command{"REST", number}, command{"REST", "0"}); err != nil {
+	q := c.statQuestion(dir, steps[last])
+	if err := c.send(q.cmds...); err != nil {
 		return Listing{}, err
 	}
+	return c.statAnswer(q)
+}
+
+// A statQuestion is what is sent to list one directory.
+type statQuestion struct {
+	dir    string
+	cmds   []command
+	number string // that the reply to REST repeats
+}
+
+func (c *conn) statQuestion(dir string, enter command) statQuestion {
+	number := strconv.FormatInt(1e11+rand.Int64N(9e11), 10) // longer ones are 0 to vsftpd
+	return statQuestion{dir, []command{enter, {"STAT", c.client.server.statArg()}, {"REST", number}, {"REST", "0"}}, number}
+}
+
+// statAnswer reads the replies to a question.
+func (c *conn) statAnswer(q statQuestion) (Listing, error) {
 	entered, lost := c.receive()
 	if lost != nil {
 		return Listing{}, lost
@@ -66,7 +83,7 @@ func (c *conn) stat(dir string) (Listing, error) {
 	if err != nil {
 		return Listing{}, c.fail(err)
 	}
-	for _, want := range []string{number, ""} {
+	for _, want := range []string{q.number, ""} {
 		r, lost := c.receive()
 		if lost != nil {
 			return Listing{}, lost
@@ -78,12 +95,12 @@ func (c *conn) stat(dir string) (Listing, error) {
 	}
 	switch {
 	case !entered.ok():
-		return Listing{}, refusal("CWD", dir, entered)
+		return Listing{}, refusal("CWD", q.dir, entered)
 	case body.refused.code != 0:
-		return Listing{}, refusal("STAT", dir, body.refused)
+		return Listing{}, refusal("STAT", q.dir, body.refused)
 	}
 	l.Truncated = c.client.server.isPureFTPd() && len(l.Entries) >= mostOfPureFTPd
-	return l, c.client.server.checkListed("STAT", dir, l)
+	return l, c.client.server.checkListed("STAT", q.dir, l)
 }
 
 // mostOfPureFTPd is how many entries it lists, less a few: in a STAT it says nothing of those

@@ -16,6 +16,8 @@ type Server struct {
 	Zone     string   // of the clock that LIST times are told by; "" as long as it is not known, or need not be
 	HasMLSD  bool     // listings are machine-readable (RFC 3659)
 	HasMLST  bool
+
+	ListsTogether bool // ListMany takes few round trips, as far as is known by now
 }
 
 // Capability says whether the server can do something, as far as it is known.
@@ -190,6 +192,8 @@ func (cl *Client) Server() Server {
 		Zone:     zone,
 		HasMLSD:  s.mlsd == Yes,
 		HasMLST:  s.mlst == Yes,
+
+		ListsTogether: s.stat == Yes && cl.cfg.ListBy == ListAuto,
 	}
 	slices.Sort(known.Features)
 	if mode != ModeAuto {

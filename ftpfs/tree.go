@@ -83,6 +83,11 @@ func (t *tree) list(ctx context.Context, dir string, maxAge time.Duration) (cach
 
 func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Entry], error) {
 	listing, err := t.client.List(ctx, dir)
+	return t.digest(ctx, dir, listing, err)
+}
+
+// digest turns the server's answer into what is shown.
+func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing, err error) (cache.Filled[ftpclient.Entry], error) {
 	if err != nil {
 		return cache.Filled[ftpclient.Entry]{}, t.explainList(ctx, dir, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"ftpfs/cache"
 	"ftpfs/ftpclient"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -87,23 +88,50 @@ func (t *tree) coldDirs(dir string) (cold []string, listed bool) {
 	return cold, true
 }
 
-// listAhead fills the cache. What the server refuses is told to whoever asks
-// for it.
+// listAhead fills the cache with the listings of several directories. Who asks
+// for one of them meanwhile waits for it; what the server refuses is told to
+// whoever asks later.
 func (t *tree) listAhead(ctx context.Context, dirs []string) error {
-	for _, dir := range dirs {
-		if _, err := t.list(ctx, dir, 0); outage(err) {
-			return err
-		}
+	var group sync.WaitGroup
+	errs := make([]error, len(dirs))
+	answers := make([]chan ftpclient.Listed, len(dirs))
+	for i, dir := range dirs {
+		answers[i] = make(chan ftpclient.Listed, 1)
+		group.Go(func() {
+			_, errs[i] = t.dirs.Load(ctx, dir, 0, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
+				select {
+				case a := <-answers[i]:
+					return t.digest(ctx, dir, a.Listing, a.Err)
+				case <-ctx.Done():
+					return cache.Filled[ftpclient.Entry]{}, context.Cause(ctx)
+				}
+			})
+		})
+	}
+	for i, a := range t.client.ListMany(ctx, dirs) {
+		answers[i] <- a
+	}
+	group.Wait()
+	if i := slices.IndexFunc(errs, outage); i >= 0 {
+		return errs[i]
 	}
 	return nil
 }
+
+// together is how many directories are listed ahead in one go, where that costs
+// few round trips.
+const together = 20
 
 // spare tells how many connections a walker may use beside the busy ones that it
 // has, and how many directories it should ask for on each: always one is left for
 // what programs wait for.
 func (t *tree) spare(busy int) (lines, each int) {
 	s := t.client.Stats()
-	return s.Limit - 1 - max(busy, s.Open-s.Idle), 1
+	each = 1
+	if t.client.Server().ListsTogether {
+		each = together
+	}
+	return s.Limit - 1 - max(busy, s.Open-s.Idle), each
 }
 
 func newWalker(base context.Context) *walker {
