@@ -99,14 +99,14 @@ func (d *Dirs[E]) Snapshot(dir string) (Listing[E], bool) {
 	return l.snapshot(), true
 }
 
-// Has tells whether there is a fresh listing of dir, without counting as a use
-// of it. It never blocks.
+// Has tells whether there is a fresh listing of dir or one is on its way, without
+// counting as a use of it. It never blocks.
 func (d *Dirs[E]) Has(dir string) bool {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l, ok := d.lru.Peek(dir)
-	return ok && now.Before(l.expires)
+	return ok && now.Before(l.expires) || len(d.flying[dir]) > 0
 }
 
 // fresh returns the listing of dir if it was asked for at most maxAge before

@@ -92,6 +92,13 @@ func (t *tree) coldDirs(dir string) (cold []string, listed bool) {
 // for one of them meanwhile waits for it; what the server refuses is told to
 // whoever asks later.
 func (t *tree) listAhead(ctx context.Context, dirs []string) error {
+	if len(dirs) == 1 {
+		if _, err := t.list(ctx, dirs[0], 0); outage(err) {
+			return err
+		}
+		return nil
+	}
+	dirs = slices.DeleteFunc(dirs, t.dirs.Has) // somebody was faster
 	var group sync.WaitGroup
 	errs := make([]error, len(dirs))
 	answers := make([]chan ftpclient.Listed, len(dirs))
