@@ -10,7 +10,7 @@ import (
 // largeFiles are read and written as fast as the link allows, and at places.
 var largeFiles = []workload{
 	{
-		name: "read", on: onLink, also: []string{"ftpfs active", oursTLS, "ftpfs small cache"}, runs: 2,
+		name: "read", on: onLink, also: []string{oursTLS}, runs: 2,
 		figures: []figure{ofLink("sequential read, one file of 128 MiB", large.size, 90)},
 		run: func(t *turn) {
 			t.serve(large)
@@ -31,7 +31,7 @@ var largeFiles = []workload{
 		},
 	},
 	{
-		name: "write", on: onLink, also: []string{"ftpfs active", "rclone writes"}, runs: 2,
+		name: "write", on: onLink, also: []string{"rclone writes"}, runs: 2,
 		figures: []figure{ofLink("sequential write, one file of 128 MiB", large.size, 90)},
 		run: func(t *turn) {
 			t.keep(large)
