@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"ftpfs/internal/netlab"
@@ -235,7 +236,7 @@ func (r *runner) note(row *Row, f figure, at *site, contestant string, s sample,
 		row.Cells = append(row.Cells, cell)
 	}
 	if err != nil {
-		cell.Failure, cell.Values = err.Error(), nil // one wrong byte is enough
+		cell.Failure, cell.Values = strings.ReplaceAll(err.Error(), r.dir+"/", ""), nil // one wrong byte is enough
 		return
 	}
 	cell.Values = append(cell.Values, f.of(s, at))
