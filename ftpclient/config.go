@@ -26,6 +26,7 @@ type Config struct {
 	ActiveAddress netip.Addr    // address told in PORT and EPRT; zero = the control connection's local address
 	PasvAddress   PasvAddress   // where to connect to in passive mode; zero = the control connection's peer
 	Connections   int           // most control connections; 0 = 6. One never serves bulk transfers if there is more than one
+	Reserve       int           // as many control connections are kept ready while others are in use, as far as Connections allows; 0 = none
 	Timeout       time.Duration // longest silence: connect, reply, data progress; 0 = 30 s
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
 

@@ -111,6 +111,7 @@ func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (net.Conn
 		if !failed {
 			if err == nil && modes.set(m) != m {
 				c.client.cfg.Logger.Info("data connections work", "mode", m.String(), "failed", a.reasons())
+				c.client.pool.proven()
 			}
 			return nc, err
 		}

@@ -98,7 +98,7 @@ func (p *pool) lower(live int, err error) {
 		p.client.cfg.Logger.Info("the server limits connections", "connections", limit, "reply", err.Error())
 		p.limit = limit
 	}
-	p.oneByOne = true
+	p.oneByOne, p.refused = true, true
 	p.limitUntil = time.Now().Add(learnedFor)
 	p.schedule()
 }
@@ -136,6 +136,23 @@ func (p *pool) shed() {
 			c.close()
 		}
 	}
+}
+
+// wantsReserve tells whether one more connection should be opened that nobody waits for
+// yet: as long as others are in use, one after another, and not before it is known how it
+// gets a spare data connection. mu is held.
+func (p *pool) wantsReserve() bool {
+	cfg := &p.client.cfg
+	used := len(p.conns) - len(p.idle)
+	return len(p.idle) < cfg.Reserve && used > 0 && len(p.conns) < min(p.limit, cfg.Reserve+1) &&
+		p.dialing == 0 && p.client.modes.get() != ModeAuto && p.pause == 0 && !p.refused && !p.closed
+}
+
+// proven is told that a mode of data connections was found to work.
+func (p *pool) proven() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.schedule()
 }
 
 // mayDial tells whether one more dial may begin; if only the pause between failing dials

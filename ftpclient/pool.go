@@ -39,6 +39,7 @@ type pool struct {
 	oneByOne   bool          // no crowds: the server has refused somebody
 	bulk       int           // connections in use for a bulk transfer
 	loggedIn   bool          // a login has succeeded; until then one is tried at a time
+	refused    bool          // the server has refused a connection: none is opened in reserve
 	contended  bool          // someone waits who can only be served by a connection in use
 	reaper     *time.Timer   // nil if no connection is idle
 	pause      time.Duration // between dials, as long as they fail
@@ -147,6 +148,12 @@ func (p *pool) schedule() {
 		if !p.client.spawn(p.dial) {
 			p.dialing--
 			break
+		}
+	}
+	if p.wantsReserve() {
+		p.dialing++
+		if !p.client.spawn(p.dial) {
+			p.dialing--
 		}
 	}
 	p.contended = held > 0 || unserved > p.dialing && len(p.conns)+p.dialing >= p.limit

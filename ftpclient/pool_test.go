@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -353,5 +354,54 @@ func TestPasvAddress(t *testing.T) {
 	}
 	if _, err := ParsePasvAddress("nonsense"); err == nil {
 		t.Error("nonsense accepted")
+	}
+}
+
+// While a connection is in use, others are made ready; not by a client that rests, and not
+// where the server has refused one.
+func TestReserve(t *testing.T) {
+	e, cl := embedded(t, Config{Connections: 6, Reserve: 2})
+	connect(t, cl)
+	settled(t, cl)
+	if st := cl.Stats(); st.Logins != 1 {
+		t.Errorf("%+v at rest", st)
+	}
+	put(t, e, "/f", random(1<<20))
+	r, err := cl.Retrieve(context.Background(), "/f", 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cl.Stats().Idle < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	r.Close()
+	settled(t, cl)
+	if st := cl.Stats(); st.Open != 3 || st.Logins != 3 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestNoReserveWhereRefused(t *testing.T) {
+	e, cl := embedded(t, Config{Connections: 6, Reserve: 2})
+	connect(t, cl)
+	put(t, e, "/f", random(1<<20))
+	e.Refuse("PASS", "530 Too many users.", ftptest.Always)
+	for range 3 {
+		r, err := cl.Retrieve(context.Background(), "/f", 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.ReadAll(r)
+		r.Close()
+		settled(t, cl)
+	}
+	tried := 0
+	for _, line := range e.Log().Commands() {
+		if strings.HasPrefix(line, "PASS") {
+			tried++
+		}
+	}
+	if tried > 2 {
+		t.Errorf("%d logins tried", tried)
 	}
 }

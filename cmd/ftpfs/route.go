@@ -5,6 +5,10 @@ import (
 	"ftpfs/internal/dialer"
 )
 
+// reserve is how many connections are kept ready beside those at work: the next directory
+// and the next file then take one round trip each.
+const reserve = 2
+
 // noProxy is the value of --proxy that means what it says, whatever ALL_PROXY says.
 const noProxy = "none"
 
@@ -87,6 +91,7 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 		Zone:          f.zone,
 		Charset:       f.charset,
 		Connections:   f.connections,
+		Reserve:       reserve,
 		Timeout:       f.timeout,
 		Verify:        f.verify,
 		Dial:          d.Dial,
