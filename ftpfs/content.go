@@ -318,7 +318,7 @@ func (c *content) alter() (done func()) {
 // its bytes stayed the same.
 func (c *content) rebase(old, e ftpclient.Entry) {
 	c.mu.Lock()
-	same := sameVersion(c.base, old)
+	same := sameVersion(c.base, old) && old.Size == e.Size
 	if same {
 		c.base, c.prior, c.stale = e, c.base, false
 	}

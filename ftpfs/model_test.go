@@ -49,12 +49,16 @@ const modelRealEnv = "FTPFS_MODEL_SERVERS"
 // TestModel does the same random operations in a mount and on the local disk.
 // To go on for longer: -rapid.checks=1000, or -rapid.steps.
 func TestModel(t *testing.T) {
+	noMLSD := ftptest.Quirks{Unknown: []string{"MLSD", "MLST"}}
+	forgetful := ftpfs.Options{DirTTL: 5 * time.Millisecond, CacheBytes: 2 << 20}
 	for name, c := range map[string]struct {
 		quirks ftptest.Quirks
 		opts   ftpfs.Options
 	}{
-		"MLSD": {},
-		"LIST": {quirks: ftptest.Quirks{Unknown: []string{"MLSD", "MLST"}}},
+		"MLSD":            {},
+		"LIST":            {quirks: noMLSD},
+		"MLSD, forgetful": {opts: forgetful},
+		"LIST, forgetful": {quirks: noMLSD, opts: forgetful},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +132,8 @@ var (
 	modelLength = rapid.OneOf(rapid.IntRange(0, 10), rapid.IntRange(0, 20_000), rapid.IntRange(0, 1<<20))
 	modelFill   = rapid.ByteRange('a', 'z')
 	modelTime   = rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1_000_000_000, 1_000_000_100))
-	modelMode   = rapid.SampledFrom([]uint32{0o644, 0o600, 0o755, 0o444})
+	modelMode   = rapid.SampledFrom([]uint32{0o644, 0o600, 0o755, 0o444}) // of new files
+	modelChmod  = rapid.SampledFrom([]uint32{0o744, 0o700, 0o755})        // of files and directories
 	modelDir    = rapid.SampledFrom([]uint32{0o755, 0o700})
 	modelAccess = rapid.SampledFrom([]int{syscall.O_RDONLY, syscall.O_WRONLY, syscall.O_RDWR})
 )
@@ -212,7 +217,7 @@ func (m *model) actions(open map[int]bool) map[string]func(*rapid.T) {
 			m.do(t, modelOp{Verb: "ftruncate", Slot: slot(t, true), Off: modelOffset.Draw(t, "size")})
 		},
 		"fchmod": func(t *rapid.T) {
-			m.do(t, modelOp{Verb: "fchmod", Slot: slot(t, true), Mode: modelMode.Draw(t, "mode")})
+			m.do(t, modelOp{Verb: "fchmod", Slot: slot(t, true), Mode: modelChmod.Draw(t, "mode")})
 		},
 		"futimes": func(t *rapid.T) {
 			m.do(t, modelOp{Verb: "futimes", Slot: slot(t, true), Time: modelTime.Draw(t, "time")})
@@ -224,7 +229,7 @@ func (m *model) actions(open map[int]bool) map[string]func(*rapid.T) {
 			m.do(t, modelOp{Verb: "truncate", Path: m.path(t, "path"), Off: modelOffset.Draw(t, "size")})
 		},
 		"chmod": func(t *rapid.T) {
-			m.do(t, modelOp{Verb: "chmod", Path: m.path(t, "path"), Mode: modelMode.Draw(t, "mode") | 0o300})
+			m.do(t, modelOp{Verb: "chmod", Path: m.path(t, "path"), Mode: modelChmod.Draw(t, "mode")})
 		},
 		"utimes": func(t *rapid.T) {
 			m.do(t, modelOp{Verb: "utimes", Path: m.path(t, "path"), Time: modelTime.Draw(t, "time")})

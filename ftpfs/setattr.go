@@ -203,10 +203,11 @@ func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
 		c.setMode(mode)
 		return nil
 	}
+	old := f.nodes.entryOf(n)
 	if err := f.client.Chmod(ctx, path, mode); err != nil {
 		return f.tree.explainFile(ctx, path, err)
 	}
-	f.updated(n, path, func(e *ftpclient.Entry) { e.Mode, e.HasMode = mode, true })
+	f.updated(n, path, old, func(e *ftpclient.Entry) { e.Mode, e.HasMode = mode, true })
 	return nil
 }
 
@@ -232,6 +233,7 @@ func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
 		c.setTime(when)
 		return nil
 	}
+	old := f.nodes.entryOf(n)
 	when = when.UTC().Truncate(time.Second) // what the commands can say
 	defer f.nodes.contentOf(n).alter()()
 	if n != f.nodes.root {
@@ -249,7 +251,7 @@ func (f *FS) setTime(ctx context.Context, n *node, when time.Time) error {
 	if err != nil {
 		return f.tree.explainFile(ctx, path, err)
 	}
-	e := f.updated(n, path, func(e *ftpclient.Entry) { e.ModTime, e.Precision = when, time.Second })
+	e := f.updated(n, path, old, func(e *ftpclient.Entry) { e.ModTime, e.Precision = when, time.Second })
 	if kept {
 		f.tree.stampLocal(path, e)
 	}
@@ -263,10 +265,10 @@ func refusesTime(err error) bool {
 }
 
 // updated shows an own change of n's attributes everywhere they are kept, and
-// returns the new entry.
-func (f *FS) updated(n *node, path string, set func(*ftpclient.Entry)) ftpclient.Entry {
+// returns the new entry. old is what n was before it: by now a listing may have
+// shown the change.
+func (f *FS) updated(n *node, path string, old ftpclient.Entry, set func(*ftpclient.Entry)) ftpclient.Entry {
 	_, _, c, e, _ := f.nodes.state(n)
-	old := e
 	set(&e)
 	f.nodes.setEntry(n, e)
 	if n != f.nodes.root {

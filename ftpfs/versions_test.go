@@ -249,6 +249,34 @@ assert os.pread(f, 1, 5 << 20) == b"X"
 	}
 }
 
+// Nor does a listing that shows one before its command has been answered.
+func TestListingDuringAnOwnChange(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{DirTTL: 10 * time.Millisecond}, map[string]string{"/file": "content"})
+	m.Run("touch -d @1100000000 file") // the server can
+	python(t, m, `
+f = os.open("file", os.O_RDWR)
+others()
+os.pwrite(f, b"C", 0)
+os.close(f)
+assert slurp("file") == b"Content"
+`, func() {
+		hold := server.HoldReply("MFMT", 0)
+		defer hold.Release()
+		touch := start(t, m, "exec touch -d @1000000000 file")
+		reached(t, hold)
+		m.Run("sleep 0.02; test $(stat -c %Y file) = 1000000000")
+		hold.Release()
+		if out, err := touch.wait(endsIn); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		m.Run("sleep 0.02; test $(stat -c %Y file) = 1000000000")
+	})
+	if got := served(t, server, "/file"); got != "Content" {
+		t.Errorf("the server has %q", got)
+	}
+}
+
 // sizeless shows no sizes in its listings.
 type sizeless struct{ afero.Fs }
 
