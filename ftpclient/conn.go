@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxPath = 1900 // bytes of a path in a command: the shortest line that a server was seen to refuse is 2048 long
-	window  = 2048 // most bytes of commands without a reply; proftpd tears commands apart from 4 KB on
+	maxPath = 1900     // bytes of a path in a command: the shortest line that a server was seen to refuse is 2048 long
+	window  = 2048     // most bytes of commands without a reply; proftpd tears commands apart from 4 KB on
+	wide    = 16 << 10 // the same where many more were seen to be borne
 )
 
 // command is one line to be sent.
@@ -96,7 +97,7 @@ func (c *conn) exchange(cmds ...command) ([]reply, error) {
 	var sizes []int
 	sent, unanswered := 0, 0
 	for len(replies) < len(cmds) {
-		if sent < len(cmds) && unanswered <= window/2 {
+		if window := c.client.server.window(); sent < len(cmds) && unanswered <= window/2 {
 			var burst []byte
 			for sent < len(cmds) {
 				line := c.line(cmds[sent])

@@ -49,7 +49,7 @@ func (cl *Client) statMany(ctx context.Context, dirs []string, answers []Listed,
 				for _, k := range q.cmds {
 					size += len(k.line())
 				}
-				if len(burst) > 0 && len(burst)+size > window {
+				if len(burst) > 0 && len(burst)+size > c.client.server.window() {
 					break
 				}
 				for _, k := range q.cmds {

@@ -135,6 +135,16 @@ func (s *serverInfo) isVsftpd() bool {
 	return s.vsftpd
 }
 
+// window is how many bytes of commands may wait for replies.
+func (s *serverInfo) window() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.vsftpd || s.pureFTPd {
+		return wide
+	}
+	return window
+}
+
 // isPyftpdlib: see Client.alone.
 func (s *serverInfo) isPyftpdlib() bool {
 	s.mu.Lock()
