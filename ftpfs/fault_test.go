@@ -164,7 +164,11 @@ func TestServerKilledDuringListing(t *testing.T) {
 			files[fmt.Sprintf("many/%s%d", strings.Repeat("n", 100), i)] = nil
 		}
 		_, m, k := mountKiller(t, name, files)
-		dead := k.arm(moment{received: 1})
+		when := moment{received: 1}
+		if name == "vsftpd" { // lists over the control connection
+			when = moment{command: "STAT", after: true}
+		}
+		dead := k.arm(when)
 		out, err := start(t, m, "exec ls many").wait(endsIn)
 		died(t, dead)
 		wantOutage(t, out, err)

@@ -299,6 +299,13 @@ func TestUnmountOfADeadServer(t *testing.T) {
 			}
 			c.signal(syscall.SIGKILL)
 			c.wait(freed)
+			ended := make(chan error, 1)
+			go func() { ended <- m.FS.Wait() }()
+			select {
+			case <-ended: // with the same error, which the test's end would take for another one
+			case <-time.After(20 * time.Second):
+				t.Error("the mount does not end")
+			}
 		})
 	}
 }
