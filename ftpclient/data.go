@@ -89,6 +89,7 @@ func (c *conn) begun(o opened, err error) (opened, error) {
 
 // openAnyhow opens a data connection in whatever mode works.
 func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (net.Conn, error) {
+	c.dropSpare() // the server forgets it
 	modes := &c.client.modes
 	if m := modes.get(); m != ModeAuto && !a.tried(m) {
 		nc, err := c.openBy(ctx, m, t, true)
@@ -171,7 +172,7 @@ func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
 		return err
 	}
 	cmds := t.commands()
-	if sendFIN && t.whole {
+	if sendFIN && t.whole && c.client.server.chains() {
 		cmds = append(cmds, passiveCommand(d.mode))
 		c.chained = d.mode
 	}
@@ -216,8 +217,12 @@ func (c *conn) unchain() {
 	if m == ModeAuto || c.err != nil {
 		return
 	}
-	if r, err := c.receive(); err == nil {
-		c.keepSpare(m, r)
+	r, err := c.receive()
+	if err != nil {
+		return
+	}
+	if c.keepSpare(m, r); c.err != nil {
+		c.client.server.dontChain()
 	}
 }
 

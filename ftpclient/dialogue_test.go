@@ -423,3 +423,54 @@ func TestDoubledIAC(t *testing.T) {
 		}
 	}
 }
+
+// A reply to the command behind a transfer command that comes before the end of the transfer,
+// as from a gateway that looks into the conversation, does not make a cut listing whole; and
+// nothing is sent behind transfer commands any more.
+func TestChainedReplyOutOfOrder(t *testing.T) {
+	const row = "type=file;size=1; one\r\n"
+	for name, replies := range map[string][]string{
+		"early":   {"229 Extended Passive Mode (|||1|)", "426 aborted"},
+		"refused": {"450 EPSV: data transfer in progress", "226 done"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := func(p *peer, data net.Conn, cmds ...string) {
+				p.expect(cmds...)
+				p.send("150 here")
+				io.WriteString(data, row)
+				data.Close()
+			}
+			s := startScript(t, func(p *peer) {
+				p.loginAs("ProFTPD ready", " MLST type*;size*;modify*;")
+				p.epsv()
+				list(p, p.accept(), "MLSD /", "EPSV")
+				p.send("226 done")
+				p.passive()
+				list(p, p.accept(), "MLSD /d", "EPSV")
+				p.send(replies...)
+				p.drain()
+			}, func(p *peer) {
+				p.loginAgain()
+				data := p.data
+				if data == nil { // the mode has to be found again
+					p.epsv()
+				}
+				list(p, p.accept(), "MLSD /d")
+				p.expect("EPSV")
+				p.send("226 done")
+				p.passive()
+				p.accept()
+				p.end()
+			})
+			cl := s.client(Config{Connections: 1})
+			beginClient(t, cl)
+			if l, err := cl.List(context.Background(), "/d"); err == nil {
+				t.Errorf("%+v", l)
+			}
+			if l, err := cl.List(context.Background(), "/d"); err != nil || len(l.Entries) != 1 {
+				t.Errorf("%+v, %v", l, err)
+			}
+			settled(t, cl)
+		})
+	}
+}

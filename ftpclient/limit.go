@@ -45,6 +45,11 @@ func (p *pool) dial() {
 	p.mu.Unlock()
 	if m != ModeAuto {
 		c.prepare(m)
+		if c.err != nil { // perhaps the server has no ports left
+			p.mu.Lock()
+			p.refused = true
+			p.mu.Unlock()
+		}
 		p.put(c)
 	}
 }
@@ -67,13 +72,19 @@ func (p *pool) dialFailed(err error) {
 		}
 	}
 	p.backOff(err)
-	n := len(p.waiters)
-	if live > 0 {
-		n = min(n, 1)
+	switch i := slices.IndexFunc(p.waiters, func(w *waiter) bool { return !p.holds(w) }); {
+	case live == 0:
+		p.refuse(len(p.waiters), err)
+	case i >= 0: // who waits for a transfer to end did not wait for the dial
+		p.waiters[i].ready <- lease{err: err}
+		p.waiters = slices.Delete(p.waiters, i, i+1)
 	}
-	p.refuse(n, err)
 	p.schedule()
 }
+
+// holds tells whether w has to wait because bulk transfers have what they may have. mu is
+// held.
+func (p *pool) holds(w *waiter) bool { return w.use == useBulk && p.bulk >= max(1, p.limit-1) }
 
 // refuse tells the first n waiters that there is no connection for them. mu is held.
 func (p *pool) refuse(n int, err error) {

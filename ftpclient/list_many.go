@@ -12,7 +12,7 @@ type Listed struct {
 }
 
 // ListMany lists several directories, each as List does. Where the server shows the same over
-// the control connection (Server().ListsTogether) it takes a round trip for some 20 of
+// the control connection (Server().ListsTogether) it takes a round trip for many of
 // them, else they are listed one after another. It blocks until all are answered or ctx ends.
 func (cl *Client) ListMany(ctx context.Context, dirs []string) []Listed {
 	answers := make([]Listed, len(dirs))

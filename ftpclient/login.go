@@ -154,9 +154,9 @@ func (c *conn) logIn(stepwise bool) error {
 	}
 	mode := ModeAuto
 	if known {
-		mode = c.client.modes.get()
+		mode = c.passiveMode()
 	}
-	if mode.passive() {
+	if mode != ModeAuto {
 		cmds = append(cmds, passiveCommand(mode)) // the spare data connection
 	}
 	d := &dialogue{c, cmds, stepwise}
@@ -196,13 +196,16 @@ func (c *conn) logIn(stepwise bool) error {
 	case facts != "":
 		_, err = d.next(cfg.Timeout)
 	}
-	if err != nil || !mode.passive() {
+	if err != nil || mode == ModeAuto {
 		return err
 	}
-	if r, err = d.next(cfg.Timeout); err == nil {
-		c.keepSpare(mode, r)
+	if r, err = d.next(cfg.Timeout); err != nil || !r.ok() {
+		return err // without a spare data connection, then
 	}
-	return err
+	if c.keepSpare(mode, r); c.err != nil {
+		return failed(passiveCommand(mode).verb, "", c.err)
+	}
+	return nil
 }
 
 // maxDelays bounds the replies "ready in a while" before the greeting.

@@ -118,7 +118,7 @@ func (p *pool) schedule() {
 	unserved, held := 0, 0
 	waiting := p.waiters[:0]
 	for _, w := range p.waiters {
-		if w.use == useBulk && p.bulk >= max(1, p.limit-1) {
+		if p.holds(w) {
 			held++
 			waiting = append(waiting, w)
 			continue

@@ -47,6 +47,7 @@ type serverInfo struct {
 	pyftpdlib bool
 	mff       bool // MFF sets permissions
 	vsftpd    bool
+	unchained bool // replies to a command behind a transfer command were out of order
 	halfEnd   bool // sends the final reply after the client's FIN
 	eager     bool // takes data that arrives before the command
 	early     bool // connects at PORT, before the transfer command
@@ -143,6 +144,21 @@ func (s *serverInfo) window() int {
 		return wide
 	}
 	return window
+}
+
+// chains tells whether the next passive address may be asked for behind a transfer command.
+func (s *serverInfo) chains() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.unchained
+}
+
+// dontChain is told that the replies to that were out of order, as they may be behind a
+// gateway that looks into the conversation.
+func (s *serverInfo) dontChain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unchained = true
 }
 
 // isPyftpdlib: see Client.alone.

@@ -55,7 +55,7 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 	}
 	nc.Close()
 	// Sent now, the next passive address comes together with the final reply.
-	if m := c.client.modes.get(); c.chained == ModeAuto && m.passive() && c.send(passiveCommand(m)) == nil {
+	if m := c.passiveMode(); c.chained == ModeAuto && m != ModeAuto && c.send(passiveCommand(m)) == nil {
 		c.chained = m
 	}
 	r, err := c.receive()
@@ -64,6 +64,12 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		return
 	}
 	if r.preliminary() {
+		v <- verdict{err: c.surprised(r)}
+		return
+	}
+	if c.chained != ModeAuto && (r.code == 227 || r.code == 229) {
+		// Something answers before the transfer has ended: its own verdict may still come.
+		c.client.server.dontChain()
 		v <- verdict{err: c.surprised(r)}
 		return
 	}
@@ -186,14 +192,24 @@ func (c *conn) keepSpare(m Mode, r reply) {
 		c.fail(err)
 		return
 	}
+	c.dropSpare()
 	c.spare = c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
 }
 
 // wantsSpare tells in which mode the connection should open a spare data connection;
 // ModeAuto: none.
 func (c *conn) wantsSpare() Mode {
+	if c.err != nil || c.spare != nil {
+		return ModeAuto
+	}
+	return c.passiveMode()
+}
+
+// passiveMode is the proven mode if it is passive and this connection can use it; else
+// ModeAuto.
+func (c *conn) passiveMode() Mode {
 	m := c.client.modes.get()
-	if c.err != nil || c.spare != nil || !m.passive() {
+	if !m.passive() || m == ModePASV && c.peer.IsValid() && !c.peer.Is4() {
 		return ModeAuto
 	}
 	return m

@@ -55,6 +55,7 @@ func (s *server) found(dir *node, r *fuse.LookupRequest, found cache.Found[ftpcl
 	left := time.Until(found.Expires)
 	if !found.Exists {
 		// Node 0 is a negative entry, which the kernel may remember.
+		s.fs.missed.Add(miss{dir.id, r.Name}, struct{}{})
 		r.Respond(&fuse.LookupResponse{EntryValid: max(0, min(left, negativeValid))})
 		return
 	}

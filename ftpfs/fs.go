@@ -15,6 +15,8 @@ import (
 
 	"ftpfs/cache"
 	"ftpfs/ftpclient"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Options say how a server is shown. The zero value works.
@@ -80,6 +82,7 @@ type FS struct {
 	walker   *walker
 	ahead    *prefetcher
 	renewal  *revalidator
+	missed   *lru.Cache[miss, struct{}] // names that the kernel was told are missing
 	nodes    *nodes
 	handles  *handles
 	files    *cache.Files
@@ -112,6 +115,7 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 		nodes:   newNodes(),
 		handles: newHandles(),
 		cancel:  cancel,
+		missed:  newMisses(),
 		done:    make(chan struct{}),
 	}
 	if err := f.prepare(base); err != nil {

@@ -77,7 +77,11 @@ type sequence struct {
 // prefetch makes the prefetcher of a mount.
 func (f *FS) prefetch(base context.Context) *prefetcher {
 	p := newPrefetcher(base)
-	p.files, p.fetch = f.smallFiles, f.fetchAhead
+	p.files = f.smallFiles
+	p.fetch = func(ctx context.Context, dir *node, name string) error {
+		defer f.tree.behind()()
+		return f.fetchAhead(ctx, dir, name)
+	}
 	p.free = func(busy int) int {
 		lines, _ := f.tree.spare(busy)
 		return lines

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"bazil.org/fuse"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Refresh forgets what is remembered of the server's state at path, a place in
@@ -26,7 +28,24 @@ func (f *FS) Refresh(ctx context.Context, path string) error {
 			all = append(all, func() error { return f.notifier.conn.InvalidateEntry(fuse.NodeID(parent.id), name) })
 		}
 	}
+	for _, m := range f.missed.Keys() { // the kernel believes for some seconds that there is none
+		all = append(all, func() error { return f.notifier.conn.InvalidateEntry(fuse.NodeID(m.dir), m.name) })
+	}
+	f.missed.Purge()
 	return f.notifier.tell(ctx, all)
+}
+
+// A miss is a name that the kernel was told is missing.
+type miss struct {
+	dir  uint64 // node
+	name string
+}
+
+const maxMisses = 1000
+
+func newMisses() *lru.Cache[miss, struct{}] {
+	misses, _ := lru.New[miss, struct{}](maxMisses) // fails for sizes below 1 only
+	return misses
 }
 
 // below gives the known nodes at path and deeper, parents last.

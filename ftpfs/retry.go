@@ -75,6 +75,9 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool
 	defer c.mu.Unlock()
 	switch {
 	case errno(err) == syscall.ENOENT:
+		if start, end := c.file.Missing(0, c.file.Size()); start >= end {
+			c.fresh, c.stale = true, false // somebody has deleted it: all of it is here
+		}
 		return false, nil
 	case err != nil:
 		return false, err

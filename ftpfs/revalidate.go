@@ -49,6 +49,7 @@ func (v *revalidator) used(dir string, expires time.Time) {
 }
 
 func (v *revalidator) fetch(dir string) {
+	defer v.fs.tree.behind()()
 	old, known := v.fs.tree.dirs.Snapshot(dir)
 	now, err := v.fs.tree.list(v.base, dir, -1) // what fails is told to whoever asks when the old one has expired
 	v.mu.Lock()

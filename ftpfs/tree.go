@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,6 +41,8 @@ type tree struct {
 	exactTimes bool
 
 	temps *temps
+
+	background atomic.Int64 // connections that work ahead of programs
 
 	// stamps are times known better than listings show them, each with the
 	// size that it belongs to. They outlive the listing that they refine.

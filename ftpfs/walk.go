@@ -68,8 +68,18 @@ type want struct {
 // walkTree makes the walker of a mount.
 func walkTree(base context.Context, t *tree) *walker {
 	w := newWalker(base)
-	w.subdirs, w.list, w.free = t.coldDirs, t.listAhead, t.spare
+	w.subdirs, w.free = t.coldDirs, t.spare
+	w.list = func(ctx context.Context, dirs []string) error {
+		defer t.behind()()
+		return t.listAhead(ctx, dirs)
+	}
 	return w
+}
+
+// behind counts one more connection that works ahead of programs, until done.
+func (t *tree) behind() (done func()) {
+	t.background.Add(1)
+	return func() { t.background.Add(-1) }
 }
 
 // coldDirs are the directories in a cached listing that have none themselves.
@@ -98,7 +108,9 @@ func (t *tree) listAhead(ctx context.Context, dirs []string) error {
 		}
 		return nil
 	}
-	dirs = slices.DeleteFunc(dirs, t.dirs.Has) // somebody was faster
+	if dirs = slices.DeleteFunc(dirs, t.dirs.Has); len(dirs) == 0 {
+		return nil // somebody was faster
+	}
 	var group sync.WaitGroup
 	errs := make([]error, len(dirs))
 	answers := make([]chan ftpclient.Listed, len(dirs))
@@ -138,7 +150,7 @@ func (t *tree) spare(busy int) (lines, each int) {
 	if t.client.Server().ListsTogether {
 		each = together
 	}
-	return s.Limit - 1 - max(busy, s.Open-s.Idle), each
+	return s.Limit - 1 - max(busy, int(t.background.Load()), s.Open-s.Idle), each
 }
 
 func newWalker(base context.Context) *walker {
@@ -321,7 +333,7 @@ func (w *walker) fetch(batch []want) {
 		if w.known[b.dir] {
 			w.ahead[b.dir] = true
 		}
-		if b.deep {
+		if b.deep && w.known[b.dir] {
 			w.want(b.dir, "", false, true)
 		}
 	}

@@ -135,10 +135,13 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 		return err
 	}
 	c := listen(thisHost().mounted(j.MountPoint), m.Refresh, log)
-	defer onHangup(func() {
+	stop := onHangup(func() {
 		log.Info("looking at the server anew")
-		m.Refresh(ctx, "")
-	})()
+		within, cancel := context.WithTimeout(ctx, refreshTime)
+		defer cancel()
+		m.Refresh(within, "")
+	})
+	defer func() { cancel(); stop() }()
 	if err = ready(); err != nil {
 		m.Unmount(ctx)
 		m.Wait()

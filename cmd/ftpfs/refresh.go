@@ -25,21 +25,25 @@ SIGHUP does the same for the whole mount.`,
 	}
 }
 
-// refresh asks the process of the mount that name is in. What is mounted is not touched.
+// refresh asks the process of the mount that name is in. What is mounted is not touched,
+// unless a symbolic link leads there.
 func (h host) refresh(name string) error {
 	if name == "" {
 		return fail(exitUsage, "The path is empty: name a mount point or something below one, or write . for the current directory.")
 	}
-	real, err := h.resolve(name)
+	real, err := filepath.Abs(name)
 	if err != nil {
 		return fail(exitUsage, "%s cannot be found: %w.", name, err)
 	}
-	dir := real
-	for !h.mounted(dir).ours() {
-		if dir == "/" {
-			return fail(exitUsage, "%s is not in a mount of ftpfs: mount lists what is mounted.", name)
+	dir := h.mountOf(real)
+	if dir == "" { // perhaps by way of a symbolic link
+		if real, err = h.resolve(name); err != nil {
+			return fail(exitUsage, "%s cannot be found: %w.", name, err)
 		}
-		dir = filepath.Dir(dir)
+		dir = h.mountOf(real)
+	}
+	if dir == "" {
+		return fail(exitUsage, "%s is not in a mount of ftpfs: mount lists what is mounted.", name)
 	}
 	process := processOf(h.mounted(dir))
 	if process == nil {
@@ -47,4 +51,17 @@ func (h host) refresh(name string) error {
 	}
 	defer process.conn.Close()
 	return process.ask(request{Refresh: "/" + strings.TrimPrefix(strings.TrimPrefix(real, dir), "/")})
+}
+
+// mountOf returns the mount point of ours that a path is in, by the mount table alone; ""
+// if there is none.
+func (h host) mountOf(path string) string {
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if h.mounted(dir).ours() {
+			return dir
+		}
+		if dir == "/" {
+			return ""
+		}
+	}
 }
