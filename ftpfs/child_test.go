@@ -22,8 +22,17 @@ import (
 // silence is the longest silence that the mounts of these tests bear.
 const silence = 3 * time.Second
 
+// several connections are what tests need that keep one busy and use others.
+const several = 6
+
 // mountEmbedded mounts an embedded server that has the files given.
 func mountEmbedded(t *testing.T, opts ftpfs.Options, files map[string]string) (*ftptest.Embedded, *fusetest.Mount) {
+	t.Helper()
+	return mountConnected(t, 0, opts, files)
+}
+
+// mountConnected is mountEmbedded with a number of connections.
+func mountConnected(t *testing.T, connections int, opts ftpfs.Options, files map[string]string) (*ftptest.Embedded, *fusetest.Mount) {
 	t.Helper()
 	server := ftptest.Start(t, ftptest.Options{})
 	for path, data := range files {
@@ -31,7 +40,9 @@ func mountEmbedded(t *testing.T, opts ftpfs.Options, files map[string]string) (*
 			t.Fatal(err)
 		}
 	}
-	return server, fusetest.Server(t, embeddedConfig(server, silence), opts)
+	config := embeddedConfig(server, silence)
+	config.Connections = connections
+	return server, fusetest.Server(t, config, opts)
 }
 
 func embeddedConfig(server *ftptest.Embedded, timeout time.Duration) ftpclient.Config {

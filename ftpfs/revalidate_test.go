@@ -14,7 +14,7 @@ import (
 // waits for that, and the kernel is told what has changed.
 func TestListingIsRenewed(t *testing.T) {
 	t.Parallel()
-	server, m := mountEmbedded(t, ftpfs.Options{DirTTL: time.Hour}, map[string]string{
+	server, m := mountConnected(t, several, ftpfs.Options{DirTTL: time.Hour}, map[string]string{
 		"/dir/changed": "old", "/dir/gone": "x", "/dir/same": "same", "/dir/sub/file": "x",
 	})
 	seen := m.Run("ls -R dir; cat dir/changed dir/same; test ! -e dir/new")

@@ -36,7 +36,7 @@ func mountLogged(t *testing.T, files map[string]int) *loggedMount {
 		}
 	}
 	m := &loggedMount{
-		Mount: fusetest.Server(t, ftpclient.Config{Addr: server.Addr(), User: "user", Password: "secret", Timeout: time.Minute},
+		Mount: fusetest.Server(t, ftpclient.Config{Addr: server.Addr(), User: "user", Password: "secret", Timeout: time.Minute, Connections: several},
 			ftpfs.Options{DirTTL: time.Hour}),
 		t: t, server: server, before: make(map[int]line),
 	}

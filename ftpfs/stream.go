@@ -21,9 +21,9 @@ const (
 	aheadGap    = 2 << 20   // the same within its window, where it is going anyway
 	maxStreams  = 3         // of one file: interleaved readers
 
-	pausedFor    = 5 * time.Second        // a stream nobody reads ends after it
-	contendCheck = 100 * time.Millisecond // how soon a paused stream gives way to one that waits
-	readTries    = 3                      // attempts without a byte of progress
+	pausedFor    = 5 * time.Second       // a stream nobody reads ends after it
+	contendCheck = 10 * time.Millisecond // how soon a paused stream gives way to one that waits
+	readTries    = 3                     // attempts without a byte of progress
 )
 
 // streams bring the bytes of one file from the server into its local file.

@@ -110,7 +110,7 @@ func TestLongReadsLeaveRoomForOthers(t *testing.T) {
 // Neither an upload nor a rename that waits for it keeps another rename.
 func TestRenamesDoNotWaitForOtherUploads(t *testing.T) {
 	t.Parallel()
-	server, m := patient(t, map[string]string{"/a": "a", "/dir/b": "b"})
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/a": "a", "/dir/b": "b"})
 	m.Run("cat a dir/b > /dev/null")
 	hold := server.HoldReply("STOR", 2)
 	defer hold.Release()

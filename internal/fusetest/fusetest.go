@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,10 @@ const (
 	unmountTime = 20 * time.Second
 	scriptTime  = 3 * time.Minute
 )
+
+// connectionsEnv is the number of connections of all mounts whose tests do not
+// choose one: with a single one, everything has to take turns.
+const connectionsEnv = "FTPFS_TEST_CONNECTIONS"
 
 // A Mount is a mounted server.
 type Mount struct {
@@ -48,6 +53,12 @@ func Server(t testing.TB, config ftpclient.Config, opts ftpfs.Options) *Mount {
 	}
 	if opts.CacheDir == "" {
 		opts.CacheDir = t.TempDir()
+	}
+	if n := os.Getenv(connectionsEnv); n != "" && config.Connections == 0 {
+		var err error
+		if config.Connections, err = strconv.Atoi(n); err != nil {
+			t.Fatalf("%s: %v", connectionsEnv, err)
+		}
 	}
 	opts.UID, opts.GID = uint32(os.Getuid()), uint32(os.Getgid())
 	client, err := ftpclient.New(config)
