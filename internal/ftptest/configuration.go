@@ -228,7 +228,7 @@ func (c *configuration) pureftpd(servers string) ([]string, error) {
 	argv := []string{
 		filepath.Join(servers, "usr/sbin/pure-ftpd"),
 		"-S", fmt.Sprintf("%s,%d", c.host, c.port), "-g", filepath.Join(c.dir, "pid"),
-		"-A", "-l", "puredb:" + database, "-E", "-H", "-u", "1", "-U", "022:022",
+		"-A", "-l", "puredb:" + database, "-E", "-H", "-u", "1", "-U", "133:022",
 		"-p", fmt.Sprintf("%d:%d", passiveLow, passiveHigh),
 		"-c", strconv.Itoa(clients), "-C", strconv.Itoa(clients),
 	}
