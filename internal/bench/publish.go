@@ -105,7 +105,12 @@ func (r *Result) versions() string {
 		if program == nil || program.program == "" {
 			continue
 		}
-		all = append(all, program.program+" "+cmp.Or(c.Version, "absent"))
+		said := program.program + " " + cmp.Or(c.Version, "absent")
+		if i := slices.IndexFunc(all, func(s string) bool { return strings.HasPrefix(s, program.program+" ") }); i < 0 {
+			all = append(all, said)
+		} else if c.Version != "" {
+			all[i] = said // the program is there, if not all of its flags
+		}
 	}
-	return strings.Join(slices.Compact(all), ", ")
+	return strings.Join(all, ", ")
 }
