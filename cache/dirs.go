@@ -99,6 +99,18 @@ func (d *Dirs[E]) Snapshot(dir string) (Listing[E], bool) {
 	return l.snapshot(), true
 }
 
+// Len returns the number of entries in the listing of dir, 0 if there is no fresh
+// one, without counting as a use of it. It never blocks.
+func (d *Dirs[E]) Len(dir string) int {
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l, ok := d.lru.Peek(dir); ok && now.Before(l.expires) {
+		return len(l.index)
+	}
+	return 0
+}
+
 // Has tells whether there is a fresh listing of dir or one is on its way, without
 // counting as a use of it. It never blocks.
 func (d *Dirs[E]) Has(dir string) bool {

@@ -36,3 +36,20 @@ func TestHas(t *testing.T) {
 		t.Error("has a listing that has expired")
 	}
 }
+
+func TestLenOfAListing(t *testing.T) {
+	d := NewDirs[int](DirsConfig{})
+	defer d.Close()
+	if n := d.Len("/a"); n != 0 {
+		t.Errorf("an unknown directory has %d entries", n)
+	}
+	d.Load(t.Context(), "/a", 0, func(context.Context) (Filled[int], error) {
+		return Filled[int]{Entries: []Named[int]{{"x", 1}, {"y", 2}}}, nil
+	})
+	d.Put("/a", "z", 3)
+	d.Remove("/a", "x")
+	d.Remove("/a", "y")
+	if n := d.Len("/a"); n != 1 {
+		t.Errorf("%d entries after two of three have been removed", n)
+	}
+}

@@ -25,7 +25,9 @@
 //
 // Attributes and names are as old as the listing they come from, at most
 // Options.DirTTL; changes made through the mount are seen at once, those that
-// others make after Refresh or when the listing has expired. A file is
+// others make after Refresh or when the listing has expired. Who opens a file
+// gets what the server had some two seconds before, or later; in a directory with
+// thousands of entries, two seconds more for each thousand. A file is
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
 // the new one. A failed upload keeps its data and is tried again until it
@@ -35,7 +37,8 @@
 //
 // An unlinked file that is still open stays readable. Who reads or changes a
 // part of a file that somebody else replaced gets ESTALE rather than a mixture
-// of both, from some two seconds after the replacement. What FTP
+// of both, from some two seconds after the replacement; but when another program
+// reads the new version here, the kernel gives its pages to both. What FTP
 // has no word for is refused with EPERM: hard links, device nodes, a foreign
 // owner, and most symbolic links: only some servers make them, only with a
 // relative target inside the mount that exists. The target of a link is shown

@@ -124,11 +124,16 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		kernel |= fuse.OpenDirectIO // not by the size that it knows
 	}
 	now := f.nodes.contentOf(n)
-	latest := flags&fuse.OpenAppend != 0 && (now == nil || !now.local())
-	if latest {
-		if e, err = f.refresh(ctx, n, e); err != nil {
-			return fail(err)
-		}
+	shared := now == nil || !now.local() // the server has what is opened
+	latest := shared && flags&fuse.OpenAppend != 0
+	switch {
+	case latest:
+		e, err = f.refresh(ctx, n, e)
+	case shared:
+		e, err = f.recent(ctx, n, e)
+	}
+	if err != nil {
+		return fail(err)
 	}
 	writing := !flags.IsReadOnly()
 	c, err := f.contents.open(n, e, writing)

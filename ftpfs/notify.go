@@ -54,6 +54,12 @@ func (t *notifier) attributes(n *node) {
 	t.send(func() error { return t.conn.InvalidateNode(fuse.NodeID(n.id), -1, 0) })
 }
 
+// attributesNow is attributes for a request that must be answered after it. The
+// kernel takes no lock for it that a request may hold.
+func (t *notifier) attributesNow(n *node) {
+	t.conn.InvalidateNode(fuse.NodeID(n.id), -1, 0) // fails for what the kernel does not know
+}
+
 // pages makes the kernel forget the attributes and all pages of n.
 func (t *notifier) pages(n *node) {
 	t.send(func() error { return t.conn.InvalidateNode(fuse.NodeID(n.id), 0, 0) })

@@ -52,7 +52,7 @@ Limitations:
   Until then it is kept in the cache directory, and lost if ftpfs is killed.
   Times of servers without MLSD are as fine as their listing: minutes, then days.
   A change that others make on the server is seen after --dir-cache-ttl, or after
-  ftpfs refresh.
+  ftpfs refresh; in a file that is opened, after two seconds.
   The server may refuse names, modes or times; the program that asked gets the error.
 
 Exit codes:
