@@ -6,13 +6,17 @@ FUZZTIME ?= 10s
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo fuse3 setup test race lint check fuzz bench peers clean
+.PHONY: help build demo dist fuse3 setup test test-packages race lint check fuzz bench peers clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 build: ## bin/ftpfs, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ftpfs ./cmd/ftpfs
+
+dist: ## packages in bin/dist: .deb, .rpm; ARCHS="amd64 arm64" for other machines
+	@rm -rf bin/dist
+	@GO="$(GO)" ARCHS="$(ARCHS)" internal/packaging/dist bin/dist
 
 demo: fuse3 build ## mount an FTP server of its own and show what it does
 	@bin/ftpfs demo
@@ -39,6 +43,15 @@ setup: ## install what the tests need: packages, and FTP servers into .servers/
 
 test: setup ## set up, then run all tests; they need root for the FTP servers
 	$(GO) test $(TESTFLAGS) ./...
+
+test-packages: ## build the packages, and install, use and remove them in a bare Debian; needs root
+	@missing=; for p in debootstrap rpm man-db fuse3; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing by apt-get"; \
+		apt-get -qq update >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing >/dev/null; \
+	fi
+	$(GO) test -tags packages -count 1 -timeout 20m ./internal/packaging
 
 race: setup ## the tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...

@@ -95,6 +95,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	f.uid, f.gid = uint32(os.Getuid()), uint32(os.Getgid())
 	s.Uint32Var(&f.uid, "uid", f.uid, "owner of all files (default your own `ID`)")
 	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files (default your own `ID`)")
+	s.Lookup("uid").DefValue, s.Lookup("gid").DefValue = "0", "0" // not told: the text says it
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")

@@ -165,11 +165,17 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand())
+	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand())
 	return root
 }
 
+// release is the version of a package, set when it is built.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -83,6 +83,7 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 	defer closeLog()
 	return p.serve(j, log, func() error {
 		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint)
+		tellSystemd()
 		return nil
 	})
 }
