@@ -201,7 +201,8 @@ func ended(err error) error {
 // ftpMount is a mount with its client.
 type ftpMount struct {
 	*ftpfs.FS
-	client *ftpclient.Client
+	client   *ftpclient.Client
+	headroom []byte // see newHeadroom
 }
 
 func (m *ftpMount) Wait() error {
@@ -280,7 +281,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		client.Close()
 		return nil, explainMount(err, j, root)
 	}
-	return &ftpMount{fs, client}, nil
+	return &ftpMount{FS: fs, client: client, headroom: newHeadroom()}, nil
 }
 
 // flagsOf is the reverse of settings.
