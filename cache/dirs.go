@@ -65,6 +65,7 @@ type Found[E any] struct {
 	Entry    E // the zero E unless Exists
 	Exists   bool
 	Complete bool // the listing is: a negative answer may be trusted
+	Outline  bool // the listing is one
 	Fetched  time.Time
 	Expires  time.Time
 }
@@ -79,7 +80,7 @@ func (d *Dirs[E]) Lookup(dir, name string) (Found[E], bool) {
 	if !ok {
 		return Found[E]{}, false
 	}
-	f := Found[E]{Complete: l.complete, Fetched: l.fetched, Expires: l.expires}
+	f := Found[E]{Complete: l.complete, Outline: l.outline, Fetched: l.fetched, Expires: l.expires}
 	if i, ok := l.index[name]; ok {
 		f.Entry, f.Exists = l.entries[i].Entry, true
 	}
@@ -111,14 +112,28 @@ func (d *Dirs[E]) Len(dir string) int {
 	return 0
 }
 
-// Has tells whether there is a fresh listing of dir or one is on its way, without
-// counting as a use of it. It never blocks.
-func (d *Dirs[E]) Has(dir string) bool {
+// Has tells whether there is a fresh listing of dir, or perhaps an outline, or one of
+// them is on its way, without counting as a use of it. It never blocks.
+func (d *Dirs[E]) Has(dir string, outline bool) bool {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l, ok := d.lru.Peek(dir)
-	return ok && now.Before(l.expires) || len(d.flying[dir]) > 0
+	return ok && now.Before(l.expires) && (outline || !l.outline) || len(d.flying[dir]) > 0
+}
+
+// Refine tells more of an entry that an outline names. It is no change of the
+// caller's own: where there is no such outline or entry any more, nothing happens.
+func (d *Dirs[E]) Refine(dir, name string, e E) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l, ok := d.lru.Peek(dir)
+	if !ok || !l.outline {
+		return
+	}
+	if _, there := l.index[name]; there {
+		l.put(name, e)
+	}
 }
 
 // fresh returns the listing of dir if it was asked for at most maxAge before

@@ -28,9 +28,23 @@ type dirFill[E any] struct {
 // return soon after its context ends; its error goes to all who wait and
 // nothing is stored.
 func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+	l, err := d.load(ctx, dir, maxAge, false, fill)
+	if err == nil && l.Outline { // somebody else's fill
+		l, err = d.load(ctx, dir, maxAge, false, fill)
+	}
+	return l, err
+}
+
+// Outline is Load for who wants names and types alone: an outline will do, cached
+// or on its way.
+func (d *Dirs[E]) Outline(ctx context.Context, dir string, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+	return d.load(ctx, dir, 0, true, fill)
+}
+
+func (d *Dirs[E]) load(ctx context.Context, dir string, maxAge time.Duration, outline bool, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
 	now := d.now()
 	d.mu.Lock()
-	if l, ok := d.fresh(dir, maxAge, now); ok {
+	if l, ok := d.fresh(dir, maxAge, now); ok && (outline || !l.outline) {
 		defer d.mu.Unlock()
 		return l.snapshot(), nil
 	}

@@ -10,7 +10,7 @@ func TestHas(t *testing.T) {
 	now := time.Now()
 	d := NewDirs[int](DirsConfig{TTL: time.Minute, Now: func() time.Time { return now }})
 	defer d.Close()
-	if d.Has("/a") {
+	if d.Has("/a", false) {
 		t.Error("has what was never loaded")
 	}
 	begun, end := make(chan struct{}), make(chan struct{})
@@ -24,15 +24,15 @@ func TestHas(t *testing.T) {
 		loaded <- err
 	}()
 	<-begun
-	if !d.Has("/a") || d.Has("/b") {
+	if !d.Has("/a", false) || d.Has("/b", false) {
 		t.Error("a listing is on its way")
 	}
 	close(end)
-	if err := <-loaded; err != nil || !d.Has("/a") {
-		t.Errorf("%v, has: %v", err, d.Has("/a"))
+	if err := <-loaded; err != nil || !d.Has("/a", false) {
+		t.Errorf("%v, has: %v", err, d.Has("/a", false))
 	}
 	now = now.Add(time.Hour)
-	if d.Has("/a") {
+	if d.Has("/a", false) {
 		t.Error("has a listing that has expired")
 	}
 }

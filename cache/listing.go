@@ -16,6 +16,7 @@ type Named[E any] struct {
 type Filled[E any] struct {
 	Entries  []Named[E]
 	Complete bool // nothing is missing: a name that is not there does not exist
+	Outline  bool // names and types are right, and not all else: good for Outline, not for Load
 }
 
 // Listing is one directory as it was known at one moment. Entries are in the
@@ -24,6 +25,7 @@ type Filled[E any] struct {
 type Listing[E any] struct {
 	Entries  []Named[E]
 	Complete bool
+	Outline  bool
 	Fetched  time.Time // when the server was asked
 	Expires  time.Time // a TTL after its answer was complete
 }
@@ -37,12 +39,13 @@ type listing[E any] struct {
 	index    map[string]int // name to position in entries
 	shared   bool           // a snapshot has entries: elements stay as they are, appending is allowed
 	complete bool
+	outline  bool
 	fetched  time.Time
 	expires  time.Time
 }
 
 func newListing[E any](f Filled[E]) *listing[E] {
-	l := &listing[E]{entries: f.Entries, index: make(map[string]int, len(f.Entries)), complete: f.Complete}
+	l := &listing[E]{entries: f.Entries, index: make(map[string]int, len(f.Entries)), complete: f.Complete, outline: f.Outline}
 	for i, e := range f.Entries {
 		l.index[e.Name] = i
 	}
@@ -93,6 +96,7 @@ func (l *listing[E]) snapshot() Listing[E] {
 	return Listing[E]{
 		Entries:  slices.Clip(l.entries), // the reader's append must not write into ours
 		Complete: l.complete,
+		Outline:  l.outline,
 		Fetched:  l.fetched,
 		Expires:  l.expires,
 	}

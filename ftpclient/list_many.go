@@ -18,7 +18,9 @@ func (cl *Client) ListMany(ctx context.Context, dirs []string) []Listed {
 	answers := make([]Listed, len(dirs))
 	asked := make([]bool, len(dirs))
 	if s := &cl.server; cl.cfg.ListBy == ListAuto && s.can(&s.stat) == Yes {
-		cl.statMany(ctx, dirs, answers, asked)
+		cl.statMany(ctx, dirs, false, func(i int, l Listing, _ reply, err error) {
+			answers[i], asked[i] = Listed{l, err}, true
+		})
 	}
 	for i, dir := range dirs {
 		a := &answers[i]
@@ -32,8 +34,9 @@ func (cl *Client) ListMany(ctx context.Context, dirs []string) []Listed {
 	return answers
 }
 
-// statMany asks for as many directories as it can; asked tells of which the answer may be used.
-func (cl *Client) statMany(ctx context.Context, dirs []string, answers []Listed, asked []bool) {
+// statMany asks for as many directories as it can by STAT, with the facts of each if wanted,
+// and tells the answers that may be used.
+func (cl *Client) statMany(ctx context.Context, dirs []string, facts bool, answer func(i int, l Listing, self reply, err error)) {
 	cl.do(ctx, useShort, true, func(c *conn) error {
 		for next := 0; next < len(dirs); {
 			var burst []byte
@@ -45,6 +48,13 @@ func (cl *Client) statMany(ctx context.Context, dirs []string, answers []Listed,
 					continue // List knows what to do
 				}
 				q := c.statQuestion(dirs[next], steps[0])
+				if facts {
+					arg, err := c.arg("MLST", dirs[next])
+					if err != nil {
+						continue
+					}
+					q.askFacts(arg)
+				}
 				size := 0
 				for _, k := range q.cmds {
 					size += len(k.line())
@@ -68,16 +78,16 @@ func (cl *Client) statMany(ctx context.Context, dirs []string, answers []Listed,
 				return err
 			}
 			for i, q := range questions {
-				l, err := c.statAnswer(q)
+				l, self, err := c.statAnswer(q)
 				if c.err != nil {
 					return err
-				}
-				if !errors.Is(err, errUnsound) {
-					answers[at[i]], asked[at[i]] = Listed{l, failed("STAT", q.dir, err)}, true
 				}
 				if err == nil {
 					cl.server.show(l.Entries)
 					cl.counters.unparsed.Add(int64(l.Unparsed))
+				}
+				if !errors.Is(err, errUnsound) {
+					answer(at[i], l, self, failed("STAT", q.dir, err))
 				}
 			}
 		}

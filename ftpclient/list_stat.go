@@ -57,7 +57,8 @@ func (c *conn) stat(dir string) (Listing, error) {
 	if err := c.send(q.cmds...); err != nil {
 		return Listing{}, err
 	}
-	return c.statAnswer(q)
+	l, _, err := c.statAnswer(q)
+	return l, err
 }
 
 // A statQuestion is what is sent to list one directory.
@@ -65,42 +66,51 @@ type statQuestion struct {
 	dir    string
 	cmds   []command
 	number string // that the reply to REST repeats
+	facts  bool   // MLST of the directory comes last
 }
 
 func (c *conn) statQuestion(dir string, enter command) statQuestion {
 	number := strconv.FormatInt(1e11+rand.Int64N(9e11), 10) // longer ones are 0 to vsftpd
-	return statQuestion{dir, []command{enter, {"STAT", c.client.server.statArg()}, {"REST", number}, {"REST", "0"}}, number}
+	return statQuestion{dir, []command{enter, {"STAT", c.client.server.statArg()}, {"REST", number}, {"REST", "0"}}, number, false}
 }
 
-// statAnswer reads the replies to a question.
-func (c *conn) statAnswer(q statQuestion) (Listing, error) {
+func (q *statQuestion) askFacts(arg string) {
+	q.cmds, q.facts = append(q.cmds, command{"MLST", arg}), true
+}
+
+// statAnswer reads the replies to a question, the last of them that to MLST if it was asked.
+func (c *conn) statAnswer(q statQuestion) (l Listing, facts reply, err error) {
 	entered, lost := c.receive()
 	if lost != nil {
-		return Listing{}, lost
+		return Listing{}, reply{}, lost
 	}
 	body := &statBody{c: c}
-	l, err := readListing(body, newRecogniser(time.Now()), maxEntries)
-	if err != nil {
-		return Listing{}, c.fail(err)
+	if l, err = readListing(body, newRecogniser(time.Now()), maxEntries); err != nil {
+		return Listing{}, reply{}, c.fail(err)
 	}
 	for _, want := range []string{q.number, ""} {
 		r, lost := c.receive()
 		if lost != nil {
-			return Listing{}, lost
+			return Listing{}, reply{}, lost
 		}
 		if r.code != 350 || !strings.Contains(r.text(), want) {
 			c.fail(errUnsound)
-			return Listing{}, errUnsound
+			return Listing{}, reply{}, errUnsound
+		}
+	}
+	if q.facts {
+		if facts, lost = c.receive(); lost != nil {
+			return Listing{}, reply{}, lost
 		}
 	}
 	switch {
 	case !entered.ok():
-		return Listing{}, refusal("CWD", q.dir, entered)
+		return Listing{}, facts, refusal("CWD", q.dir, entered)
 	case body.refused.code != 0:
-		return Listing{}, refusal("STAT", q.dir, body.refused)
+		return Listing{}, facts, refusal("STAT", q.dir, body.refused)
 	}
 	l.Truncated = c.client.server.isPureFTPd() && len(l.Entries) >= mostOfPureFTPd
-	return l, c.client.server.checkListed("STAT", q.dir, l)
+	return l, facts, c.client.server.checkListed("STAT", q.dir, l)
 }
 
 // mostOfPureFTPd is how many entries it lists, less a few: in a STAT it says nothing of those

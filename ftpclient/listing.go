@@ -52,6 +52,9 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 	s, by := &cl.server, cl.cfg.ListBy
 	if by == ListMLSD || by == ListAuto && s.can(&s.mlsd) == Yes {
 		l, err := cl.listBy(ctx, "MLSD", "", dir)
+		if err == nil {
+			cl.proveOutline(dir, l)
+		}
 		if by == ListMLSD || !unknown(err) {
 			return l, err
 		}

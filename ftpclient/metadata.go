@@ -138,14 +138,10 @@ func (cl *Client) statMLST(ctx context.Context, p string) (Entry, error) {
 		cl.server.learn(&cl.server.mlst, No)
 		return Entry{}, refusal("MLST", p, r)
 	}
-	if r.code != 250 || len(r.lines) < 3 {
-		return Entry{}, refusal("MLST", p, r)
-	}
-	e, err := parseFacts(strings.TrimPrefix(r.lines[1], " "))
+	e, err := cl.factsOf(r, p)
 	if err != nil {
-		return Entry{}, failed("MLST", p, err)
+		return Entry{}, err
 	}
-	e.Target = cl.server.shown(e.Target)
 	if len(replies) == 3 && e.Type == TypeFile {
 		if n, err := sizeOf(replies[1], p); err == nil {
 			e.Size = n
@@ -154,6 +150,19 @@ func (cl *Client) statMLST(ctx context.Context, p string) (Entry, error) {
 			e.ModTime, e.Precision = t, precision
 		}
 	}
+	return e, nil
+}
+
+// factsOf reads the reply to MLST.
+func (cl *Client) factsOf(r reply, p string) (Entry, error) {
+	if r.code != 250 || len(r.lines) < 3 {
+		return Entry{}, refusal("MLST", p, r)
+	}
+	e, err := parseFacts(strings.TrimPrefix(r.lines[1], " "))
+	if err != nil {
+		return Entry{}, failed("MLST", p, err)
+	}
+	e.Target = cl.server.shown(e.Target)
 	return e, nil
 }
 

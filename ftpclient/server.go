@@ -18,6 +18,7 @@ type Server struct {
 	HasMLST  bool
 
 	ListsTogether bool // ListMany takes few round trips, as far as is known by now
+	Outlines      bool // Outlines serves, as far as is known by now
 }
 
 // Capability says whether the server can do something, as far as it is known.
@@ -56,6 +57,8 @@ type serverInfo struct {
 	dashA     Capability // LIST -a
 	dotted    bool       // LIST -a has a row of the directory itself
 	stat      Capability // STAT lists as LIST does
+	outline   Capability // STAT names what MLSD does
+	proofs    int        // of that, so far
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
 	chmod     Capability
@@ -220,6 +223,7 @@ func (cl *Client) Server() Server {
 		HasMLST:  s.mlst == Yes,
 
 		ListsTogether: s.stat == Yes && cl.cfg.ListBy == ListAuto,
+		Outlines:      s.outline == Yes && cl.cfg.ListBy == ListAuto,
 	}
 	slices.Sort(known.Features)
 	if mode != ModeAuto {

@@ -79,7 +79,7 @@ func (c *content) confirmed() {
 // confirmation is older than a few moments.
 func (cs *contents) confirm(ctx context.Context, c *content, path string) error {
 	c.mu.Lock()
-	hidden, stale := c.hidden != "", c.stale
+	hidden, stale := c.hidden != nil, c.stale
 	recent := time.Since(c.seen) < freshEnough
 	c.mu.Unlock()
 	switch {

@@ -37,7 +37,7 @@ type content struct {
 	past    bool            // another content has taken over the file
 	changes int             // local changes under way
 	alters  int             // own changes of the server's version under way
-	hidden  string          // the server's name of a file that was unlinked while open
+	hidden  *unlinked       // the server's copy when it was unlinked while open; nil if it was not
 	mtime   time.Time       // of the last local write, or as set since
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
@@ -280,12 +280,29 @@ func (c *content) needed() bool {
 	return start < end
 }
 
-// hide is told under which name the server has the file since it was unlinked.
-// It returns whether somebody still has it open, who will see it deleted.
-func (c *content) hide(path string) bool {
+// maxSaved is the size of a file that save brings: what takes a moment.
+const maxSaved = 4 << 20
+
+// save is told that the file is about to be replaced on the server. Who has a
+// small one open goes on reading it: what is absent here is fetched before. It
+// blocks for that; when it fails, what is absent is lost.
+func (c *content) save(ctx context.Context) {
+	size := c.file.Size()
+	if !c.needed() || size > maxSaved {
+		return
+	}
+	release := c.file.Keep() // until the last close
+	if err := c.streams.fetch(waiting(ctx), 0, size); err != nil {
+		release()
+	}
+}
+
+// hide is told what the server has of the file since it was unlinked. It returns
+// whether somebody still has it open, who will see it deleted.
+func (c *content) hide(u *unlinked) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hidden = path
+	c.hidden = u
 	return c.users > 0
 }
 

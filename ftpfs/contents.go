@@ -138,8 +138,8 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.hidden != "":
-		return c.hidden, nil
+	case c.hidden != nil:
+		return cs.tree.temps.at(c.hidden), nil
 	case c.fresh, c.stale, !named:
 		return "", syscall.ESTALE
 	}
@@ -173,7 +173,7 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 		return pending
 	}
 	c.close()
-	if hidden != "" {
+	if hidden != nil {
 		cs.tree.unhide(ctx, hidden)
 	}
 	return false

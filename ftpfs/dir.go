@@ -59,6 +59,9 @@ func (s *server) found(dir *node, r *fuse.LookupRequest, found cache.Found[ftpcl
 		r.Respond(&fuse.LookupResponse{EntryValid: max(0, min(left, negativeValid))})
 		return
 	}
+	if found.Entry.Type != ftpclient.TypeDir {
+		s.fs.tree.looked.Store(true)
+	}
 	found.Entry.Name = r.Name
 	n, e := s.fs.enter(dir, found.Entry)
 	r.Respond(s.fs.entered(n, e, left))
@@ -119,7 +122,7 @@ func (s *server) openDir(n *node, r *fuse.OpenRequest) {
 	}
 	s.fs.walker.opens(dir)
 	s.ask(r, func(ctx context.Context) error {
-		listing, err := s.fs.tree.list(ctx, dir, 0)
+		listing, err := s.fs.tree.names(ctx, dir)
 		if err != nil {
 			return err
 		}
@@ -260,7 +263,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		return syscall.ENOTEMPTY // the server does not know them yet
 	}
 	if isDir {
-		f.tree.temps.await(waiting(ctx), path)
+		if err := f.tree.clear(waiting(ctx), path); err != nil {
+			return err
+		}
 	}
 	c, done, err := f.hold(ctx, n)
 	if err != nil {
@@ -278,9 +283,8 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 			f.tree.doubt(err, path)
 			return err
 		}
-		f.tree.temps.unlink(hidden)
-		if !c.hide(hidden) {
-			f.tree.unhide(ctx, hidden)
+		if u := f.tree.temps.unlink(hidden); !c.hide(u) {
+			f.tree.unhide(ctx, u)
 		}
 		f.tree.removed(path, false)
 	default:

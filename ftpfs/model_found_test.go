@@ -35,6 +35,12 @@ var found = map[string][]modelOp{
 		{Verb: "mkdir", Path: "a", Mode: 0o755}, {Verb: "mkdir", Path: "b", Mode: 0o755},
 		{Verb: "open", Path: "b/c", Flags: create, Mode: 0o644}, {Verb: "rename", Path: "a", To: "b"},
 	},
+	"a file over an open one that is not here": {
+		{Verb: "open", Path: "a", Flags: create, Mode: 0o644}, {Verb: "write", N: 100_000, Fill: 'x'}, {Verb: "close"},
+		{Verb: "mkdir", Path: "b", Mode: 0o755}, {Verb: "rename", Path: "a", To: "b/a"},
+		{Verb: "open", Path: "c", Flags: create, Mode: 0o644, Slot: 1}, {Verb: "close", Slot: 1},
+		{Verb: "open", Path: "b/a"}, {Verb: "forget"}, {Verb: "rename", Path: "c", To: "b/a"}, {Verb: "pread", N: 100_000},
+	},
 	"exact times below a renamed directory": {
 		{Verb: "mkdir", Path: "a", Mode: 0o755}, {Verb: "open", Path: "a/b", Flags: create, Mode: 0o644}, {Verb: "close"},
 		{Verb: "utimes", Path: "a/b", Time: 1_000_000_001}, {Verb: "rename", Path: "a", To: "b"},
@@ -46,7 +52,7 @@ func TestCasesOfTheModel(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	server := ftptest.Start(t, ftptest.Options{Fs: afero.NewBasePathFs(afero.NewOsFs(), root), Quirks: ftptest.Quirks{Unknown: []string{"MLSD", "MLST"}}})
-	m := fusetest.Server(t, embeddedConfig(server, time.Minute), ftpfs.Options{})
+	m := fusetest.Server(t, embeddedConfig(server, time.Minute), ftpfs.Options{CacheBytes: -1})
 	worker := startModelWorker(t, modelSetup{Mount: m.Dir, Local: t.TempDir(), Server: root, Modes: true})
 	dirs := 0
 	for name, ops := range found {

@@ -50,7 +50,7 @@ const modelRealEnv = "FTPFS_MODEL_SERVERS"
 // To go on for longer: -rapid.checks=1000, or -rapid.steps.
 func TestModel(t *testing.T) {
 	noMLSD := ftptest.Quirks{Unknown: []string{"MLSD", "MLST"}}
-	forgetful := ftpfs.Options{DirTTL: 5 * time.Millisecond, CacheBytes: 2 << 20}
+	forgetful := ftpfs.Options{DirTTL: 5 * time.Millisecond, CacheBytes: -1}
 	for name, c := range map[string]struct {
 		quirks ftptest.Quirks
 		opts   ftpfs.Options
@@ -213,6 +213,7 @@ func (m *model) actions(open map[int]bool) map[string]func(*rapid.T) {
 		"fsync":    onHandle("fsync"),
 		"fstat":    onHandle("fstat"),
 		"seekend":  onHandle("seekend"),
+		"forget":   onHandle("forget"),
 		"ftruncate": func(t *rapid.T) {
 			m.do(t, modelOp{Verb: "ftruncate", Slot: slot(t, true), Off: modelOffset.Draw(t, "size")})
 		},

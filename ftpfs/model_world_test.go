@@ -168,6 +168,8 @@ func (w *world) onHandle(op modelOp, fd int, r *result) error {
 			r.text = fmt.Sprint(end, err)
 		}
 		return nil
+	case "forget":
+		return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) // the kernel's pages
 	case "mapread":
 		return mapped(fd, syscall.PROT_READ, func(p []byte) { r.data = bytes.Clone(p) })
 	case "mapwrite":

@@ -52,6 +52,45 @@ for fd in f, g, h:
 	})
 }
 
+// What is open and unlinked keeps no directory from being removed, and follows
+// one that is renamed.
+func TestDirectoryOfAnUnlinkedFile(t *testing.T) {
+	t.Parallel()
+	data := random(24 << 20)
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/a/b/file": string(data), "/a/c/file": string(data)})
+	python(t, m, `
+f, g = os.open("a/b/file", os.O_RDONLY), os.open("a/c/file", os.O_RDONLY)
+head = os.read(f, 1000)
+assert len(os.read(g, 1000)) == 1000
+os.unlink("a/b/file")
+os.unlink("a/c/file")
+os.rmdir("a/b")
+os.rename("a/c", "a/d")
+assert os.listdir("a") == ["d"] and os.listdir("a/d") == []
+def rest(fd, got):
+    while chunk := os.read(fd, 1 << 20):
+        got += chunk
+    return got
+spit("first", rest(f, head))
+spit("second", rest(g, os.pread(g, 1000, 0)))
+os.close(f)
+os.close(g)
+`)
+	for _, name := range []string{"/first", "/second"} {
+		if served(t, server, name) != string(data) {
+			t.Errorf("wrong bytes in %s", name)
+		}
+	}
+	eventually(t, 5*time.Second, "the end of the unlinked files on the server", func() error {
+		for dir, most := range map[string]int{"/a": 1, "/a/d": 0} {
+			if names, err := afero.ReadDir(server.Fs(), dir); err != nil || len(names) > most {
+				return fmt.Errorf("%s: %v, %w", dir, names, err)
+			}
+		}
+		return nil
+	})
+}
+
 // Whoever reads a file while it is replaced gets all of one version or an
 // error, never a mixture.
 func TestRenameOverAnOpenFile(t *testing.T) {

@@ -83,7 +83,7 @@ func (f *FS) prefetch(base context.Context) *prefetcher {
 		return f.fetchAhead(ctx, dir, name)
 	}
 	p.free = func(busy int) int {
-		lines, _ := f.tree.spare(busy)
+		lines, _ := f.tree.spare(busy, false)
 		return lines
 	}
 	return p

@@ -80,7 +80,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		if len(f.freshChildren(target)) > 0 {
 			return syscall.ENOTEMPTY // the server does not know them yet
 		}
-		f.tree.temps.await(waiting(ctx), to)
+		if err := f.tree.clear(waiting(ctx), to); err != nil {
+			return err
+		}
 	}
 	c, replaced, done, err := f.holdBoth(ctx, source, target)
 	if err != nil {
@@ -92,6 +94,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		if err := f.uploads.commitLocked(ctx, source, c); err != nil {
 			return err
 		}
+	}
+	if replaced != nil {
+		replaced.save(ctx)
 	}
 	defer c.quiet()()
 	defer replaced.quiet()()

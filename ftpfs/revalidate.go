@@ -41,7 +41,7 @@ func (v *revalidator) used(dir string, expires time.Time) {
 	if v.busy[dir] {
 		return
 	}
-	if lines, _ := v.fs.tree.spare(len(v.busy)); lines <= 0 {
+	if lines, _ := v.fs.tree.spare(len(v.busy), false); lines <= 0 {
 		return
 	}
 	v.busy[dir] = true

@@ -1,7 +1,6 @@
 package ftpfs
 
 import (
-	"context"
 	"crypto/rand"
 	"strings"
 	"sync"
@@ -21,7 +20,6 @@ const (
 	tempSuffix = ".part"
 	tempRandom = 16               // characters between them
 	tempYouth  = 10 * time.Minute // after its last change by another mount
-	unlinkWait = 2 * time.Second  // the kernel tells of a last close after the close
 )
 
 // temps are the names that this mount gives to files on the server which are
@@ -33,49 +31,12 @@ type temps struct {
 	names *lru.Cache[string, struct{}]
 
 	mu       sync.Mutex
-	unlinked map[string]chan struct{} // paths of files that are unlinked but open; closed when they are deleted
+	unlinked map[*unlinked]bool // all there are
 }
 
 func newTemps() *temps {
 	names, _ := lru.New[string, struct{}](maxTemps) // fails for sizes below 1 only
-	return &temps{names: names, unlinked: make(map[string]chan struct{})}
-}
-
-// unlink is told that an open file was unlinked and is at path until its last
-// close, when deleted must follow.
-func (t *temps) unlink(path string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.unlinked[path] = make(chan struct{})
-}
-
-func (t *temps) deleted(path string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	close(t.unlinked[path])
-	delete(t.unlinked, path)
-}
-
-// await gives the unlinked files of a directory, which may be closed already,
-// a moment to be deleted.
-func (t *temps) await(ctx context.Context, dir string) {
-	ctx, cancel := context.WithTimeout(ctx, unlinkWait)
-	defer cancel()
-	var waiting []chan struct{}
-	t.mu.Lock()
-	for path, gone := range t.unlinked {
-		if in, _ := split(path); in == dir {
-			waiting = append(waiting, gone)
-		}
-	}
-	t.mu.Unlock()
-	for _, gone := range waiting {
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			return
-		}
-	}
+	return &temps{names: names, unlinked: make(map[*unlinked]bool)}
 }
 
 // beside makes a fresh name in the directory of path.
@@ -104,13 +65,4 @@ func (t *temps) has(name string) bool { return t.names.Contains(name) }
 func (t *temps) left(path string) {
 	_, name := split(path)
 	t.names.Remove(name)
-}
-
-// unhide deletes a file that was unlinked while it was open.
-func (t *tree) unhide(ctx context.Context, path string) {
-	defer t.temps.deleted(path)
-	if err := t.client.Delete(ctx, path); err != nil {
-		t.temps.left(path)
-		t.log.Warn("an unlinked file could not be deleted after its last close", "left as", path, "error", err)
-	}
 }

@@ -43,6 +43,8 @@ type tree struct {
 	temps *temps
 
 	background atomic.Int64 // connections that work ahead of programs
+	looked     atomic.Bool  // a program has looked at a file
+	wantsAll   func()       // is told that an outline was not enough
 
 	// stamps are times known better than listings show them, each with the
 	// size that it belongs to. They outlive the listing that they refine.
@@ -69,6 +71,7 @@ func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries i
 		log:        log,
 		exactTimes: exactTimes,
 		temps:      newTemps(),
+		wantsAll:   func() {},
 		stamps:     stamps,
 	}, nil
 }
@@ -79,9 +82,27 @@ func (t *tree) Close() { t.dirs.Close() }
 // list returns the listing of dir, at most maxAge old (0: the TTL). It blocks
 // for the server where the cache does not know.
 func (t *tree) list(ctx context.Context, dir string, maxAge time.Duration) (cache.Listing[ftpclient.Entry], error) {
-	return t.dirs.Load(ctx, dir, maxAge, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
+	load := func() (cache.Listing[ftpclient.Entry], error) {
+		return t.dirs.Load(ctx, dir, maxAge, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
+			return t.fill(ctx, dir)
+		})
+	}
+	l, err := load()
+	if errors.Is(err, errNoOutline) {
+		l, err = load()
+	}
+	return l, err
+}
+
+// names is list for who wants names and types alone.
+func (t *tree) names(ctx context.Context, dir string) (cache.Listing[ftpclient.Entry], error) {
+	l, err := t.dirs.Outline(ctx, dir, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
 		return t.fill(ctx, dir)
 	})
+	if errors.Is(err, errNoOutline) {
+		return t.list(ctx, dir, 0)
+	}
+	return l, err
 }
 
 func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Entry], error) {
@@ -215,14 +236,18 @@ func (t *tree) applyStamp(dir string, e *ftpclient.Entry) bool {
 // cached answers from memory: ok is false when the server has to be asked.
 func (t *tree) cached(dir, name string) (found cache.Found[ftpclient.Entry], ok bool) {
 	found, ok = t.dirs.Lookup(dir, name)
-	return found, ok && (found.Exists || found.Complete)
+	return found, ok && (found.Exists || found.Complete) && !vague(found)
 }
 
 // lookup finds name in dir, by a listing of dir that is at most maxAge old
 // (0: the TTL). A missing name is Exists == false, not an error.
 func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duration) (cache.Found[ftpclient.Entry], error) {
 	if maxAge == 0 {
-		if found, ok := t.cached(dir, name); ok {
+		found, ok := t.cached(dir, name)
+		if !ok && vague(found) {
+			found, ok = t.settle(ctx, dir, name, found)
+		}
+		if ok {
 			return found, nil
 		}
 	}
@@ -303,7 +328,7 @@ func (t *tree) changed(dir string) {
 		return
 	}
 	parent, name := split(dir)
-	if found, ok := t.dirs.Lookup(parent, name); ok && found.Exists {
+	if found, ok := t.dirs.Lookup(parent, name); ok && found.Exists && !vague(found) {
 		e := found.Entry
 		e.ModTime, e.Precision = time.Now().UTC().Truncate(time.Second), time.Second
 		t.dirs.Put(parent, name, e)
@@ -412,6 +437,7 @@ func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) e
 	t.stamps.Remove(to)
 	t.moveStamp(from, to, "")
 	if e.Type == ftpclient.TypeDir {
+		t.temps.renamed(from, to)
 		for _, path := range t.stamps.Keys() {
 			if below, ok := strings.CutPrefix(path, from+"/"); ok {
 				t.moveStamp(from, to, "/"+below)

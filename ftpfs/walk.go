@@ -2,12 +2,10 @@ package ftpfs
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"ftpfs/cache"
-	"ftpfs/ftpclient"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -20,7 +18,8 @@ const (
 	firstTrust  = 16               // listings ahead that a new walk is worth
 	leastTrust  = 4
 	mostTrust   = 1000
-	trustEarned = 2 // for each listing ahead that was of use
+	trustEarned = 2  // for each listing ahead that was of use
+	namesOnly   = 16 // directories opened without a look at a file, after which names are what is wanted
 )
 
 // A walker recognises programs that go through a tree (find, du, ls -R, rsync)
@@ -32,12 +31,17 @@ const (
 // most trust of them wait to be opened, a number that grows as they are, and
 // shrinks when a walk ends without them. They take connections that nobody
 // needs, never the last one, and end when the walk does.
+//
+// Who wants names alone (find) is served by outlines, where the server has them:
+// many in one round trip. From the first look at a file in one of them on, whole
+// listings are fetched, until many directories are opened without one.
 type walker struct {
-	subdirs func(dir string) (dirs []string, listed bool)  // those in a cached listing that have no cached listing; does not block
-	list    func(ctx context.Context, dirs []string) error // fills the cache; an error is an outage
-	free    func(busy int) (lines, each int)               // connections to spare beside those at work here, and directories to ask at a time on each
-	base    context.Context                                // ends when the mount does
-	wg      sync.WaitGroup                                 // listings ahead under way
+	subdirs func(dir string, outlines bool) (dirs []string, listed bool)  // those in a cached listing that have no cached listing, or outline; does not block
+	list    func(ctx context.Context, dirs []string, outlines bool) error // fills the cache; an error is an outage
+	free    func(busy int, outlines bool) (lines, each int)               // connections to spare beside those at work here, and directories to ask at a time on each
+	looked  func() bool                                                   // whether programs have looked at files since it was last asked
+	base    context.Context                                               // ends when the mount does
+	wg      sync.WaitGroup                                                // listings ahead under way
 
 	mu      sync.Mutex
 	visited *lru.Cache[string, *visit]
@@ -47,6 +51,8 @@ type walker struct {
 	asked   int             // directories being listed ahead
 	busy    int             // connections that do so
 	trust   int
+	full    bool      // outlines do not do: walks look at files
+	unseen  int       // directories opened since a program looked at a file
 	last    time.Time // when a directory was opened
 }
 
@@ -69,10 +75,12 @@ type want struct {
 func walkTree(base context.Context, t *tree) *walker {
 	w := newWalker(base)
 	w.subdirs, w.free = t.coldDirs, t.spare
-	w.list = func(ctx context.Context, dirs []string) error {
+	w.looked = func() bool { return t.looked.Swap(false) }
+	w.list = func(ctx context.Context, dirs []string, outlines bool) error {
 		defer t.behind()()
-		return t.listAhead(ctx, dirs)
+		return t.listAhead(ctx, dirs, outlines)
 	}
+	t.wantsAll = w.wantAll
 	return w
 }
 
@@ -82,61 +90,6 @@ func (t *tree) behind() (done func()) {
 	return func() { t.background.Add(-1) }
 }
 
-// coldDirs are the directories in a cached listing that have none themselves.
-func (t *tree) coldDirs(dir string) (cold []string, listed bool) {
-	listing, ok := t.dirs.Snapshot(dir)
-	if !ok {
-		return nil, false
-	}
-	for _, e := range listing.Entries {
-		if e.Entry.Type == ftpclient.TypeDir {
-			if sub := join(dir, e.Name); !t.dirs.Has(sub) {
-				cold = append(cold, sub)
-			}
-		}
-	}
-	return cold, true
-}
-
-// listAhead fills the cache with the listings of several directories. Who asks
-// for one of them meanwhile waits for it; what the server refuses is told to
-// whoever asks later.
-func (t *tree) listAhead(ctx context.Context, dirs []string) error {
-	if len(dirs) == 1 {
-		if _, err := t.list(ctx, dirs[0], 0); outage(err) {
-			return err
-		}
-		return nil
-	}
-	if dirs = slices.DeleteFunc(dirs, t.dirs.Has); len(dirs) == 0 {
-		return nil // somebody was faster
-	}
-	var group sync.WaitGroup
-	errs := make([]error, len(dirs))
-	answers := make([]chan ftpclient.Listed, len(dirs))
-	for i, dir := range dirs {
-		answers[i] = make(chan ftpclient.Listed, 1)
-		group.Go(func() {
-			_, errs[i] = t.dirs.Load(ctx, dir, 0, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
-				select {
-				case a := <-answers[i]:
-					return t.digest(ctx, dir, a.Listing, a.Err)
-				case <-ctx.Done():
-					return cache.Filled[ftpclient.Entry]{}, context.Cause(ctx)
-				}
-			})
-		})
-	}
-	for i, a := range t.client.ListMany(ctx, dirs) {
-		answers[i] <- a
-	}
-	group.Wait()
-	if i := slices.IndexFunc(errs, outage); i >= 0 {
-		return errs[i]
-	}
-	return nil
-}
-
 // together is how many directories are listed ahead in one go, where that costs
 // few round trips.
 const together = 20
@@ -144,10 +97,10 @@ const together = 20
 // spare tells how many connections a walker may use beside the busy ones that it
 // has, and how many directories it should ask for on each: always one is left for
 // what programs wait for.
-func (t *tree) spare(busy int) (lines, each int) {
+func (t *tree) spare(busy int, outlines bool) (lines, each int) {
 	s := t.client.Stats()
 	each = 1
-	if t.client.Server().ListsTogether {
+	if server := t.client.Server(); server.ListsTogether || outlines && server.Outlines {
 		each = together
 	}
 	return s.Limit - 1 - max(busy, int(t.background.Load()), s.Open-s.Idle), each
@@ -171,6 +124,12 @@ func (w *walker) opens(dir string) {
 		w.stop()
 	}
 	w.last = now
+	if w.unseen++; w.looked() {
+		w.unseen = 0
+	}
+	if w.unseen > namesOnly {
+		w.full = false
+	}
 	if w.ahead[dir] {
 		delete(w.ahead, dir)
 		w.trust = min(w.trust+trustEarned, mostTrust)
@@ -259,7 +218,7 @@ func (w *walker) expand(dir string, v *visit, after string, deep bool) {
 
 // want wants the directories in dir, false if it is not listed.
 func (w *walker) want(dir, after string, urgent, deep bool) bool {
-	subs, listed := w.subdirs(dir)
+	subs, listed := w.subdirs(dir, !w.full)
 	if i := slices.Index(subs, after); i >= 0 {
 		subs = slices.Concat(subs[i+1:], subs[:i])
 	}
@@ -286,7 +245,7 @@ func (w *walker) run() {
 	if len(w.wanted) == 0 {
 		return
 	}
-	lines, each := w.free(w.busy)
+	lines, each := w.free(w.busy, !w.full)
 	for ; lines > 0; lines-- {
 		batch := w.next(each)
 		if len(batch) == 0 {
@@ -294,8 +253,26 @@ func (w *walker) run() {
 		}
 		w.busy++
 		w.asked += len(batch)
-		w.wg.Go(func() { w.fetch(batch) })
+		outlines := !w.full
+		w.wg.Go(func() { w.fetch(batch, outlines) })
 	}
+}
+
+// wantAll is told that an outline was not enough for a program. What was outlined
+// ahead is wanted again.
+func (w *walker) wantAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.full {
+		return
+	}
+	w.full = true
+	again := slices.Sorted(maps.Keys(w.ahead))
+	for _, dir := range again[:min(len(again), max(0, maxWanted-len(w.wanted)))] {
+		delete(w.ahead, dir)
+		w.wanted = append(w.wanted, want{dir: dir, urgent: true})
+	}
+	w.run()
 }
 
 // next takes at most n wanted directories that are worth it now.
@@ -319,12 +296,12 @@ func (w *walker) next(n int) []want {
 	return batch
 }
 
-func (w *walker) fetch(batch []want) {
+func (w *walker) fetch(batch []want, outlines bool) {
 	dirs := make([]string, len(batch))
 	for i, b := range batch {
 		dirs[i] = b.dir
 	}
-	err := w.list(w.base, dirs)
+	err := w.list(w.base, dirs, outlines)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy--

@@ -55,7 +55,7 @@ func grid(n, depth int) map[string][]string {
 func (s *slowTree) walker(ctx context.Context) *walker {
 	w := newWalker(ctx)
 	s.listed, s.flying = make(map[string]bool), make(map[string]chan struct{})
-	w.subdirs = func(dir string) (cold []string, listed bool) {
+	w.subdirs = func(dir string, _ bool) (cold []string, listed bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, sub := range s.subs[dir] {
@@ -65,8 +65,9 @@ func (s *slowTree) walker(ctx context.Context) *walker {
 		}
 		return cold, s.listed[dir]
 	}
-	w.list = func(ctx context.Context, dirs []string) error { return s.list(dirs) }
-	w.free = func(busy int) (int, int) { return s.lines - 1 - busy, s.each }
+	w.list = func(ctx context.Context, dirs []string, _ bool) error { return s.list(dirs) }
+	w.looked = func() bool { return false }
+	w.free = func(busy int, _ bool) (int, int) { return s.lines - 1 - busy, s.each }
 	return w
 }
 
