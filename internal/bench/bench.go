@@ -16,7 +16,7 @@ import (
 // How long a turn may take for being repeated. The whole table has to be done within a quarter
 // of an hour.
 const (
-	slow     = 3 * time.Second
+	slow     = time.Second
 	slowOurs = 10 * time.Second
 )
 

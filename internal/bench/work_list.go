@@ -84,7 +84,7 @@ var listings = []workload{
 		},
 	},
 	{
-		name: "ls-busy", on: onLink, also: []string{"rclone writes"}, limit: turnTime / 2,
+		name: "ls-busy", on: onLink, also: []string{"rclone writes"}, limit: turnTime / 4,
 		figures: []figure{perItem("`ls` of a small directory while 6 copies run", busyDirs, "1", 3)},
 		run:     listWhileBusy,
 	},
