@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // An Outline is what there is in a directory by name and type alone: of the Entries no
@@ -55,11 +56,11 @@ func (cl *Client) outline(dir string, l Listing, self reply, err error) Outline 
 }
 
 // plain tells whether MLSD would show the same names and types: a link may be shown as
-// what it points to, and bytes above 0x7F may come otherwise over the control connection
+// what it points to, and what is not UTF-8 may come otherwise over the control connection
 // (0xFF is telnet's IAC).
 func plain(l Listing) bool {
 	return l.self && l.Unparsed == 0 && !l.Truncated && !slices.ContainsFunc(l.Entries, func(e Entry) bool {
-		return e.Type != TypeFile && e.Type != TypeDir || strings.ContainsAny(e.Name, "\xff\r\n") || strings.Contains(e.Name, "\uFFFD")
+		return e.Type != TypeFile && e.Type != TypeDir || strings.ContainsAny(e.Name, "\r\n") || !utf8.ValidString(e.Name)
 	})
 }
 
