@@ -49,7 +49,11 @@ func (f *FS) mode(e ftpclient.Entry) os.FileMode {
 	default:
 		mode = 0o644
 	}
-	mode &^= f.opts.Umask & fs.ModePerm
+	hidden := f.opts.Umask | f.opts.FileUmask
+	if e.Type == ftpclient.TypeDir {
+		hidden = f.opts.Umask | f.opts.DirUmask
+	}
+	mode &^= hidden & fs.ModePerm
 	switch e.Type {
 	case ftpclient.TypeDir:
 		mode |= fs.ModeDir

@@ -9,6 +9,7 @@
 //     keeps its number and its identity through renames.
 //   - tree: names and attributes, answered from cached directory listings and
 //     changed by FTP commands.
+//   - gate: holds requests until the server's root directory is known.
 //   - walker: recognises programs that go through the tree, and lists
 //     directories ahead of them.
 //   - prefetcher: recognises programs that read small files one after another,

@@ -21,7 +21,8 @@ import (
 
 // Options say how a server is shown. The zero value works.
 type Options struct {
-	Root               string        // the server's directory to mount, absolute; "" is the login directory
+	Root               string        // the server's directory to mount, absolute or below the login directory, which "" is
+	Delay              bool          // mount without asking the server; who comes first connects to it
 	DirTTL             time.Duration // how old a listing may be; 0 is a minute
 	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
 	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
@@ -30,6 +31,8 @@ type Options struct {
 	ReadOnly           bool          // refuse all changes
 	UID, GID           uint32        // the owner shown for everything
 	Umask              fs.FileMode   // permission bits never shown
+	FileUmask          fs.FileMode   // more of them, for files
+	DirUmask           fs.FileMode   // and for directories
 	AllowOther         bool          // let other users in; implies DefaultPermissions
 	DefaultPermissions bool          // let the kernel check permissions by mode and owner
 	FSName             string        // the source shown by mount(8), without a password
@@ -40,10 +43,7 @@ type Options struct {
 	TraceFUSE          bool          // log all requests of the kernel at debug level
 }
 
-func (o Options) withDefaults(client *ftpclient.Client) (Options, error) {
-	if o.Root == "" {
-		o.Root = client.Root()
-	}
+func (o Options) withDefaults() (Options, error) {
 	if o.DirTTL == 0 {
 		o.DirTTL = time.Minute
 	}
@@ -78,6 +78,7 @@ type FS struct {
 	opts     Options
 	log      *slog.Logger
 	dir      string // the mount point
+	gate     *gate
 	tree     *tree
 	walker   *walker
 	ahead    *prefetcher
@@ -99,10 +100,10 @@ type FS struct {
 }
 
 // Mount mounts the server of client on the directory dir and serves it in the
-// background. It returns when the server's root directory was listed and the
-// mount answers. The client stays the caller's: it is closed after Wait.
+// background. It returns when the server's root directory was listed, unless that
+// shall be delayed, and the mount answers. The client stays the caller's: it is closed after Wait.
 func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
-	opts, err := opts.withDefaults(client)
+	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +117,7 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 		handles: newHandles(),
 		cancel:  cancel,
 		missed:  newMisses(),
+		gate:    newGate(),
 		done:    make(chan struct{}),
 	}
 	if err := f.prepare(base); err != nil {
@@ -133,9 +135,9 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 	return f, nil
 }
 
-// prepare makes what serves requests, and lists the root.
+// prepare makes what serves requests, and lists the root unless that is delayed.
 func (f *FS) prepare(base context.Context) (err error) {
-	if f.tree, err = newTree(f.client, f.opts.Root, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
+	if f.tree, err = newTree(f.client, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
@@ -146,15 +148,12 @@ func (f *FS) prepare(base context.Context) (err error) {
 	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base}
 	f.uploads = newUploads(f.contents, f.log)
 	f.nodes.root.entry.ModTime = time.Now()
+	if f.opts.Delay {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(base, f.opts.Patience)
 	defer cancel()
-	if _, err = f.tree.list(ctx, f.opts.Root, 0); err != nil {
-		return err
-	}
-	if f.client.CanTellSpace() == ftpclient.Yes {
-		f.space.refresh() // for the first df(1)
-	}
-	return nil
+	return f.reach(ctx)
 }
 
 func (f *FS) mountOptions() []fuse.MountOption {

@@ -15,6 +15,9 @@ import (
 // look asks the server. What is not uploaded yet stays. It blocks until the
 // kernel has been told, or ctx ends.
 func (f *FS) Refresh(ctx context.Context, path string) error {
+	if !f.gate.open.Load() {
+		return nil // nothing is remembered yet
+	}
 	at := below(f.tree.root, path)
 	if dir, _ := split(at); path != "" {
 		f.tree.dirs.Drop(dir)

@@ -64,7 +64,9 @@ func (s *server) next() error {
 			if s.fs.opts.TraceFUSE {
 				s.log.Debug("fuse", "request", req)
 			}
-			s.dispatch(req)
+			if !s.hold(req) {
+				s.dispatch(req)
+			}
 			return nil
 		})
 		if err != nil {

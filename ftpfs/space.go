@@ -22,13 +22,13 @@ const (
 // with what is known, and asks the server behind, where that can tell.
 type space struct {
 	client   *ftpclient.Client
-	root     string
 	capacity int64 // as the user says, 0 unknown
 	log      *slog.Logger
 	base     context.Context
 	wg       sync.WaitGroup // the question under way
 
 	mu     sync.Mutex
+	root   string          // "" as long as it is not known
 	told   bool            // known is what the server has told
 	known  ftpclient.Space //
 	stored int64           // bytes that came to it since by uploads
@@ -37,7 +37,7 @@ type space struct {
 }
 
 func newSpace(client *ftpclient.Client, base context.Context, opts Options) *space {
-	return &space{client: client, root: opts.Root, capacity: opts.Capacity, log: opts.Logger, base: base}
+	return &space{client: client, capacity: opts.Capacity, log: opts.Logger, base: base}
 }
 
 // figures returns the size of the server and what is free of it, in bytes, without
@@ -67,19 +67,26 @@ func (s *space) refresh() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.asking || s.base.Err() != nil || !s.asked.IsZero() && time.Since(s.asked) < spaceAge {
+	if s.root == "" || s.asking || s.base.Err() != nil || !s.asked.IsZero() && time.Since(s.asked) < spaceAge {
 		return
 	}
 	s.asking = true
-	before := s.stored
-	s.wg.Go(func() { s.ask(before) })
+	root, before := s.root, s.stored
+	s.wg.Go(func() { s.ask(root, before) })
+}
+
+// begin says where on the server the mount is.
+func (s *space) begin(root string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.root = root
 }
 
 // ask takes over the server's answer. What was stored before the question is part of it.
-func (s *space) ask(before int64) {
+func (s *space) ask(root string, before int64) {
 	ctx, cancel := context.WithTimeout(s.base, spaceWait)
 	defer cancel()
-	known, err := s.client.Space(ctx, s.root)
+	known, err := s.client.Space(ctx, root)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		s.log.Info("the server did not tell its free space", "error", err)
 	}

@@ -33,7 +33,7 @@ const maxStamps = 100_000
 type tree struct {
 	client *ftpclient.Client
 	dirs   *cache.Dirs[ftpclient.Entry]
-	root   string
+	root   string // set before the gate is opened
 	log    *slog.Logger
 
 	// exactTimes asks for the time of every file whose listing tells it
@@ -59,7 +59,7 @@ type stamp struct {
 	local bool      // the server could not be told: the time is kept here only
 }
 
-func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries int, exactTimes bool, log *slog.Logger) (*tree, error) {
+func newTree(client *ftpclient.Client, ttl time.Duration, entries int, exactTimes bool, log *slog.Logger) (*tree, error) {
 	stamps, err := lru.New[string, stamp](maxStamps)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,6 @@ func newTree(client *ftpclient.Client, root string, ttl time.Duration, entries i
 	return &tree{
 		client:     client,
 		dirs:       cache.NewDirs[ftpclient.Entry](cache.DirsConfig{TTL: ttl, MaxEntries: entries}),
-		root:       root,
 		log:        log,
 		exactTimes: exactTimes,
 		temps:      newTemps(),

@@ -30,7 +30,7 @@ func systemSources(warn io.Writer) sources {
 }
 
 // credentials finds user and password. The first place that has one wins: the URL,
-// the flags, FTPFS_PASSWORD, netrc, a prompt. An empty user means anonymous.
+// -o user=NAME:PASSWORD, --credentials, the other flags, FTPFS_PASSWORD, netrc, a prompt. An empty user means anonymous.
 func (src sources) credentials(t target, f *flags) (user, password string, err error) {
 	user = t.User
 	if user == "" {
@@ -38,6 +38,16 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 	}
 	if t.HasPassword {
 		return user, t.Password, nil
+	}
+	if f.passwordGiven {
+		return user, f.password, nil
+	}
+	if f.credentials != "" {
+		inFile, password, err := readCredentials(f.credentials)
+		if err == nil && user != "" && user != inFile {
+			err = fail(exitUsage, "The file of credentials %s is for %s, and not for %s.", f.credentials, inFile, user)
+		}
+		return inFile, password, err
 	}
 	given := f.passwordFile != "" || f.passwordStdin
 	login, netrcPassword, inNetrc := "", "", false

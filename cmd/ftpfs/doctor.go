@@ -67,13 +67,11 @@ The exit code is 0 if a mount would work, else that of the mount: see ftpfs --he
 
 // doctor examines the server at address and prints what it finds.
 func doctor(ctx context.Context, f *flags, o doctorOptions, given *pflag.FlagSet, address string, stdout, stderr io.Writer) error {
-	t, err := parseURL(address)
+	t, err := parseAddress(address)
 	if err != nil {
 		return err
 	}
-	if err := f.tls.secure(&t, given); err != nil {
-		return err
-	}
+	f.setPort(&t)
 	if err := f.tls.secure(&t, given); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type flags struct {
 	debug      bool
 	logFile    string
 	options    []string // of -o
+	sloppy     bool     // what -o names in vain is left out
 
 	mode          ftpclient.Mode
 	activePorts   ftpclient.PortRange
@@ -40,12 +41,17 @@ type flags struct {
 	charset       string
 	connections   int
 	timeout       time.Duration
+	delayConnect  bool
 
+	port          uint16 // 0: that of the URL
 	user          string
 	virtualHost   string
 	clientName    string
 	passwordFile  string
 	passwordStdin bool
+	credentials   string // a file
+	password      string // of -o user=NAME:PASSWORD
+	passwordGiven bool
 
 	dirCacheTTL     time.Duration
 	dirCacheEntries int
@@ -55,6 +61,8 @@ type flags struct {
 	readOnly           bool
 	uid, gid           uint32
 	umask              fs.FileMode
+	fmask, dmask       fs.FileMode
+	fsname             string
 	exactTimes         bool
 	verify             bool
 	capacity           int64
@@ -70,6 +78,12 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.registerSettings(s)
 	s.StringArrayVarP(&f.options, "option", "o", nil, "flags by `NAME[=VALUE],...`: -o read-only,uid=1000")
 	s.BoolP("version", "V", false, "print the version")
+	// What sshfs and curlftpfs take, too: there is one thread per processor, and errors are
+	// always told.
+	s.BoolP("single", "s", false, "")
+	s.BoolP("verbose", "v", false, "")
+	s.MarkHidden("single")
+	s.MarkHidden("verbose")
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(
 		[]string{"auto", "passive", "active", "epsv", "pasv", "eprt", "port"}, cobra.ShellCompDirectiveNoFileComp))
 	f.tls.registerCompletion(cmd)
@@ -85,6 +99,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
 	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
 	f.registerConnection(s)
+	s.BoolVar(&f.delayConnect, "delay-connect", false, "mount before the server can be reached; the first access connects")
 
 	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
@@ -97,10 +112,13 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files (default your own `ID`)")
 	s.Lookup("uid").DefValue, s.Lookup("gid").DefValue = "0", "0" // not told: the text says it
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
+	s.Var(value(&f.fmask, parseUmask, "OCTAL", "000"), "fmask", "more of them for files")
+	s.Var(value(&f.dmask, parseUmask, "OCTAL", "000"), "dmask", "more of them for directories")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")
 	s.BoolVar(&f.xattr, "xattr", false, "show the server's facts and checksums of files as user.ftp.*, for getfattr -n; slows ls -l")
+	s.StringVar(&f.fsname, "fsname", "", "source shown by mount and df, a `NAME` (default the URL)")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users use the mount")
 	s.BoolVar(&f.defaultPermissions, "default-permissions", false, "let the kernel check permissions by mode and owner; implied by --allow-other")
 }
@@ -125,11 +143,13 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	s.IntVar(&f.connections, "connections", 6, "most connections to the server, a `NUMBER`")
 	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 
+	s.Uint16VarP(&f.port, "port", "p", 0, "`PORT` of the server, when the URL names none")
 	s.StringVar(&f.user, "user", "", "user `NAME` to log in as, when the URL names none")
 	s.StringVar(&f.virtualHost, "virtual-host", "", "`NAME` of the host that is meant, if the server has several at one address")
 	s.StringVar(&f.clientName, "client-name", "", "`NAME` told to servers that treat some programs better, as in ftpfs")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` whose first line is the password")
 	s.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	s.StringVar(&f.credentials, "credentials", "", "`FILE` with the lines username=NAME and password=PASSWORD, which only you can read")
 }
 
 // defaultCacheDir is below $XDG_CACHE_HOME or the home directory; "" if there is none.
@@ -154,43 +174,13 @@ func homeDir(getenv func(string) string) string {
 	return ""
 }
 
-// aliases are names that mount(8) users expect.
-var aliases = map[string]string{"ro": "read-only", "interface": "bind"}
-
-// applyOptions sets the flags named by -o, and checks all of them together.
-func (f *flags) applyOptions(s *pflag.FlagSet) error {
-	for _, list := range f.options {
-		for item := range strings.SplitSeq(list, ",") {
-			if item == "" {
-				continue
-			}
-			name, text, hasText := strings.Cut(item, "=")
-			name = strings.ReplaceAll(name, "_", "-")
-			if full, ok := aliases[name]; ok {
-				name = full
-			}
-			flag := s.Lookup(name)
-			if flag == nil || !isSetting(name) {
-				return fail(exitUsage, "There is no option %q.%s See ftpfs --help.", name, nearest(s, name))
-			}
-			if !hasText {
-				if flag.NoOptDefVal == "" {
-					kind, _ := pflag.UnquoteUsage(flag)
-					return fail(exitUsage, "The option %q needs a value: -o %s=%s.", name, name, kind)
-				}
-				text = flag.NoOptDefVal
-			}
-			if err := s.Set(name, text); err != nil {
-				return fail(exitUsage, "The option %s=%s is wrong: %w. See ftpfs --help.", name, text, cause(err))
-			}
-		}
-	}
-	return f.check()
-}
-
 // isSetting tells the flags of a mount from those of the command line.
 func isSetting(name string) bool {
-	return name != "help" && name != "version" && name != "option"
+	switch name {
+	case "help", "version", "option", "single", "verbose":
+		return false
+	}
+	return true
 }
 
 func (f *flags) check() error {
@@ -210,6 +200,8 @@ func (f *flags) checkConnection() error {
 	switch {
 	case f.passwordFile != "" && f.passwordStdin:
 		return fail(exitUsage, "Give either --password-file or --password-stdin, not both.")
+	case f.credentials != "" && (f.passwordFile != "" || f.passwordStdin):
+		return fail(exitUsage, "Give the password either by --credentials or by --password-file or --password-stdin, not by both.")
 	case f.connections < 1:
 		return fail(exitUsage, "--connections has to be 1 or more.")
 	case f.timeout <= 0:
@@ -254,12 +246,23 @@ func cause(err error) error {
 
 // nearest suggests the flag whose name is most like name.
 func nearest(s *pflag.FlagSet, name string) string {
-	best, distance := "", 1+len(name)/2
+	var names []string
 	s.VisitAll(func(flag *pflag.Flag) {
-		if d := editDistance(name, flag.Name); d < min(distance, len(flag.Name)) && isSetting(flag.Name) {
-			best, distance = flag.Name, d
+		if isSetting(flag.Name) {
+			names = append(names, flag.Name)
 		}
 	})
+	return suggest(name, names)
+}
+
+// suggest asks for the one of names that is most like name.
+func suggest(name string, names []string) string {
+	best, distance := "", 1+len(name)/2
+	for _, n := range names {
+		if d := editDistance(name, n); d < min(distance, len(n)) {
+			best, distance = n, d
+		}
+	}
 	if best == "" {
 		return ""
 	}

@@ -10,12 +10,18 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ftpfs/ftpclient"
 )
 
 // parseFlags reads a command line without mounting anything.
 func parseFlags(args ...string) (*flags, []setting, error) {
+	f, s, err := parseFlagSet(args...)
+	return f, settings(s), err
+}
+
+func parseFlagSet(args ...string) (*flags, *pflag.FlagSet, error) {
 	var f flags
 	cmd := &cobra.Command{}
 	f.register(cmd)
@@ -26,7 +32,13 @@ func parseFlags(args ...string) (*flags, []setting, error) {
 	} else {
 		err = f.applyOptions(cmd.Flags())
 	}
-	return &f, settings(cmd.Flags()), err
+	return &f, cmd.Flags(), err
+}
+
+func newFlagSet(f *flags) *pflag.FlagSet {
+	s := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.registerSettings(s)
+	return s
 }
 
 func TestFlagDefaults(t *testing.T) {
@@ -45,9 +57,9 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 	pin, other := ftpclient.Pin{1, 2, 3}.String(), ftpclient.Pin{4, 5, 6}.String()
 	all := "foreground,debug=false,mode=PORT,active_ports=50000-50100,active-address=192.0.2.1,pasv_address=192.0.2.2," +
 		"interface=lo,ipv4,ipv6=false,proxy=none,listing=list,timezone=+02:00,charset=latin1," +
-		"pin=" + other + ",tls=explicit,tls_data=clear,tls-min-version=1.3,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
+		"pin=" + other + ",tls=explicit,tls_data=clear,tls-min-version=1.3,tls_any_name,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
 		"connections=3,timeout=5s,user=ann=b,virtual_host=v,client-name=c,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
-		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,exact_times,verify,capacity=3G,xattr,allow_other,default_permissions"
+		"cache_dir=/c,cache-size=2G,ro,uid=1,gid=2,umask=077,fmask=111,dmask=022,fsname=n,delay_connect,port=2121,credentials=,exact_times,verify,capacity=3G,xattr,allow_other,default_permissions"
 	f, given, err := parseFlags("-o", all)
 	if err != nil {
 		t.Fatal(err)
@@ -60,16 +72,16 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 		foreground: true, options: []string{all}, mode: ftpclient.ModePORT, activePorts: ftpclient.PortRange{Lo: 50000, Hi: 50100},
 		activeAddress: netip.MustParseAddr("192.0.2.1"), pasvAddress: ftpclient.PasvFixed(netip.MustParseAddr("192.0.2.2")),
 		bind: "lo", ipv4: true, proxy: "none", listBy: ftpclient.ListLIST, zone: zone, charset: "latin1",
-		tls: tlsFlags{mode: ftpclient.TLSExplicit, clearData: true, minVersion: tls.VersionTLS13,
+		tls: tlsFlags{mode: ftpclient.TLSExplicit, clearData: true, minVersion: tls.VersionTLS13, anyName: true,
 			caFile: "/ca", certFile: "/cert", keyFile: "/key", pins: pinList{{4, 5, 6}, {1, 2, 3}}},
 		connections: 3, timeout: 5 * time.Second, user: "ann=b", virtualHost: "v", clientName: "c", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
-		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), exactTimes: true, verify: true, capacity: 3 << 30, xattr: true,
+		cacheDir: "/c", cacheSize: 2 << 30, readOnly: true, uid: 1, gid: 2, umask: fs.FileMode(0o077), fmask: fs.FileMode(0o111), dmask: fs.FileMode(0o022), fsname: "n", delayConnect: true, port: 2121, exactTimes: true, verify: true, capacity: 3 << 30, xattr: true,
 		allowOther: true, defaultPermissions: true,
 	}
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("\ngot  %+v\nwant %+v", *f, want)
 	}
-	if len(given) != 42 {
+	if len(given) != 49 {
 		t.Errorf("%d settings: %v", len(given), given)
 	}
 	// What the daemon makes of it is the same.
@@ -106,6 +118,7 @@ func TestFlagErrors(t *testing.T) {
 		want string
 	}{
 		{"-o readonly", `There is no option "readonly". Did you mean "read-only"? See ftpfs --help.`},
+		{"-o recconect", `There is no option "recconect". Did you mean "reconnect"? See ftpfs --help.`},
 		{"-o dir_cache_tll=1s", `There is no option "dir-cache-tll". Did you mean "dir-cache-ttl"? See ftpfs --help.`},
 		{"-o help", `There is no option "help". See ftpfs --help.`},
 		{"-o option=user=x", `There is no option "option". See ftpfs --help.`},

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	_ "time/tzdata" // for machines without a database of time zones
 
 	"github.com/spf13/cobra"
@@ -34,8 +35,11 @@ cannot hold are written %XX. With ftpes:// (TLS asked for by AUTH) or ftps:// (T
 the first byte, on port 990) everything is encrypted, and the server's certificate has to
 be trusted; if it is not, the message shows the key to accept by --pin.
 
-The password is taken from the first of: the URL, --password-file or --password-stdin,
-the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
+In place of the URL, host:dir and user@host:dir are taken as well, over plain FTP.
+Options of sshfs, curlftpfs and rclone have their meaning here, behind -o.
+
+The password is taken from the first of: the URL, --credentials, --password-file or
+--password-stdin, the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
 login is anonymous, unless ~/.netrc knows the host. The password is not seen in ps,
 in the mount table or in logs.
 
@@ -110,10 +114,21 @@ func exitCode(err error) int {
 
 func main() {
 	p := program{mount: mountServer}
-	if isDaemon() {
-		os.Exit(p.daemonMain())
+	os.Exit(p.main())
+}
+
+// main is the command, the helper of mount(8) or the daemon, as the process was started.
+func (p *program) main() int {
+	if os.Getenv("PATH") == "" { // as mount(8) starts its helpers
+		os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	}
-	os.Exit(p.run(os.Args[1:], os.Stdout, os.Stderr))
+	switch {
+	case isDaemon():
+		return p.daemonMain()
+	case isHelper(os.Args[0]):
+		return p.helper(os.Args[1:], os.Stderr)
+	}
+	return p.run(os.Args[1:], os.Stdout, os.Stderr)
 }
 
 // program is the command with what tests replace.
@@ -145,6 +160,9 @@ func (p *program) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && !strings.ContainsAny(args[0], "/:@#.") {
+				return fail(exitUsage, "There is no command %q.%s See ftpfs --help.", args[0], nearestCommand(cmd, args[0]))
+			}
 			if len(args) != 2 {
 				return fail(exitUsage, "ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.")
 			}
@@ -160,13 +178,22 @@ func (p *program) rootCommand() *cobra.Command {
 			if err := f.applyOptions(cmd.Flags()); err != nil {
 				return err
 			}
-			return p.mountCommand(cmd.Context(), &f, cmd.Flags(), args[0], args[1], cmd.ErrOrStderr())
+			return p.mountCommand(&f, cmd.Flags(), args[0], args[1], cmd.ErrOrStderr())
 		},
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand())
 	return root
+}
+
+// nearestCommand suggests the command whose name is most like name.
+func nearestCommand(root *cobra.Command, name string) string {
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	return suggest(name, names)
 }
 
 // release is the version of a package, set when it is built.

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(programMark) != "" {
 		p := program{mount: mountServer}
-		os.Exit(p.run(os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(p.main())
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -34,45 +35,11 @@ type mounted interface {
 type mountFunc func(context.Context, job, *slog.Logger) (mounted, error)
 
 // mountCommand makes the mount of one command line.
-func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagSet, address, dir string, stderr io.Writer) error {
-	t, err := parseURL(address)
+func (p *program) mountCommand(f *flags, given *pflag.FlagSet, address, dir string, stderr io.Writer) error {
+	j, err := prepareJob(f, given, address, dir, stderr)
 	if err != nil {
 		return err
 	}
-	if err := f.tls.secure(&t, given); err != nil {
-		return err
-	}
-	h := thisHost()
-	if err := h.checkFuse(f.allowOther); err != nil {
-		return err
-	}
-	j := job{Target: t}
-	if j.MountPoint, err = h.checkMountPoint(dir); err != nil {
-		return err
-	}
-	if f.cacheDir, err = filepath.Abs(f.cacheDir); err != nil {
-		return fail(exitUsage, "The cache directory %s cannot be found: %w.", f.cacheDir, err)
-	}
-	if inside(f.cacheDir, j.MountPoint) {
-		return fail(exitUsage, "The cache directory %s is inside the mount point: choose another one by --cache-dir.", f.cacheDir)
-	}
-	// The daemon works in another directory and perhaps with another $HOME.
-	given.Set("cache-dir", f.cacheDir)
-	if f.logFile != "" {
-		if f.logFile, err = filepath.Abs(f.logFile); err != nil {
-			return fail(exitUsage, "The log file cannot be found: %w.", err)
-		}
-		given.Set("log-file", f.logFile)
-	}
-	if j.User, j.Password, err = systemSources(stderr).credentials(t, f); err != nil {
-		return err
-	}
-	if err := f.route(os.Getenv, t.addr()); err != nil {
-		return err
-	}
-	given.Set("proxy", f.proxy) // which the daemon does not look for
-	j.Target.User, j.Target.Password = j.User, ""
-	j.Settings = settings(given)
 	if !f.foreground && !f.debug {
 		return spawn(j, stderr)
 	}
@@ -86,6 +53,51 @@ func (p *program) mountCommand(ctx context.Context, f *flags, given *pflag.FlagS
 		tellSystemd()
 		return nil
 	})
+}
+
+// prepareJob makes sure that all is there for the mount of one command line, and asks for
+// what is missing.
+func prepareJob(f *flags, given *pflag.FlagSet, address, dir string, stderr io.Writer) (j job, err error) {
+	t, err := parseAddress(address)
+	if err != nil {
+		return j, err
+	}
+	f.setPort(&t)
+	if err := f.tls.secure(&t, given); err != nil {
+		return j, err
+	}
+	h := thisHost()
+	if err := h.checkFuse(f.allowOther); err != nil {
+		return j, err
+	}
+	j.Target = t
+	if j.MountPoint, err = h.checkMountPoint(dir); err != nil {
+		return j, err
+	}
+	if f.cacheDir, err = filepath.Abs(f.cacheDir); err != nil {
+		return j, fail(exitUsage, "The cache directory %s cannot be found: %w.", f.cacheDir, err)
+	}
+	if inside(f.cacheDir, j.MountPoint) {
+		return j, fail(exitUsage, "The cache directory %s is inside the mount point: choose another one by --cache-dir.", f.cacheDir)
+	}
+	// The daemon works in another directory and perhaps with another $HOME.
+	given.Set("cache-dir", f.cacheDir)
+	if f.logFile != "" {
+		if f.logFile, err = filepath.Abs(f.logFile); err != nil {
+			return j, fail(exitUsage, "The log file cannot be found: %w.", err)
+		}
+		given.Set("log-file", f.logFile)
+	}
+	if j.User, j.Password, err = systemSources(stderr).credentials(t, f); err != nil {
+		return j, err
+	}
+	if err := f.route(os.Getenv, t.addr()); err != nil {
+		return j, err
+	}
+	given.Set("proxy", f.proxy) // which the daemon does not look for
+	j.Target.User, j.Target.Password = j.User, ""
+	j.Settings = settings(given)
+	return j, nil
 }
 
 // inside tells whether name is dir or below it.
@@ -249,16 +261,20 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 	if err != nil {
 		return nil, fail(exitUsage, "This cannot be mounted: %w.", err)
 	}
-	if err := client.Connect(ctx); err != nil {
-		client.Close()
-		return nil, explainConnect(err, j, f)
+	root := j.Target.Dir
+	if !f.delayConnect {
+		if err := client.Connect(ctx); err != nil {
+			client.Close()
+			return nil, explainConnect(err, j, f)
+		}
+		if f.verify && len(client.Checksums()) == 0 {
+			log.Warn("the server has no checksums: every uploaded file is read back to verify it")
+		}
+		root = j.Target.root(client.Root())
 	}
-	if f.verify && len(client.Checksums()) == 0 {
-		log.Warn("the server has no checksums: every uploaded file is read back to verify it")
-	}
-	root := j.Target.root(client.Root())
 	fs, err := ftpfs.Mount(client, j.MountPoint, ftpfs.Options{
 		Root:               root,
+		Delay:              f.delayConnect,
 		DirTTL:             f.dirCacheTTL,
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
@@ -269,9 +285,11 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		UID:                f.uid,
 		GID:                f.gid,
 		Umask:              f.umask,
+		FileUmask:          f.fmask,
+		DirUmask:           f.dmask,
 		AllowOther:         f.allowOther,
 		DefaultPermissions: f.defaultPermissions,
-		FSName:             j.Target.String(),
+		FSName:             cmp.Or(f.fsname, j.Target.String()),
 		Patience:           2 * f.timeout,
 		ExactTimes:         f.exactTimes,
 		Logger:             log,

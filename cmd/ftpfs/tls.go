@@ -24,16 +24,18 @@ type tlsFlags struct {
 	keyFile    string // "" in certFile, too
 	pins       pinList
 	insecure   bool
+	anyName    bool
 }
 
 func (f *tlsFlags) register(s *pflag.FlagSet) {
 	s.Var(value(&f.mode, ftpclient.ParseTLSMode, "off|try|explicit|implicit", "off"), "tls", "encryption with an ftp:// URL; explicit is what ftpes:// means, implicit what ftps:// means, try goes on in clear where the server refuses")
 	s.Var(value(&f.clearData, parseTLSData, "private|clear", "private"), "tls-data", "whether data connections are encrypted, too")
 	s.Var(value(&f.minVersion, parseTLSVersion, "VERSION", "1.2"), "tls-min-version", "oldest version of TLS accepted: 1.3, 1.2, or for old servers 1.1 or 1.0")
-	s.StringVar(&f.caFile, "ca-file", "", "trust the authorities in a PEM `FILE` instead of the system's")
+	s.StringVar(&f.caFile, "ca-file", "", "trust the authorities in a PEM `FILE`, or in those of a directory, instead of the system's")
 	s.StringVar(&f.certFile, "cert", "", "PEM `FILE` with the certificate to show to the server")
 	s.StringVar(&f.keyFile, "key", "", "PEM `FILE` with its private key (default in the file of --cert)")
 	s.Var(&f.pins, "pin", "accept only a server with a key or certificate of this hash, or one of several, and trust it whoever signed it")
+	s.BoolVar(&f.anyName, "tls-any-name", false, "accept a trusted certificate whatever host it is for: who has any can read and change everything")
 	s.BoolVar(&f.insecure, "insecure", false, "accept any certificate: anybody in between can read and change everything")
 }
 
@@ -124,7 +126,7 @@ func (f *tlsFlags) secure(t *target, given *pflag.FlagSet) error {
 
 // unused names a flag that was given and needs TLS.
 func (f *tlsFlags) unused(given *pflag.FlagSet) string {
-	for _, name := range []string{"pin", "ca-file", "cert", "key", "insecure", "tls-data", "tls-min-version"} {
+	for _, name := range []string{"pin", "ca-file", "cert", "key", "insecure", "tls-any-name", "tls-data", "tls-min-version"} {
 		if given.Changed(name) {
 			return name
 		}
@@ -142,14 +144,13 @@ func (f *tlsFlags) config() (*tls.Config, error) {
 		return nil, fail(exitUsage, "--key is the key of a certificate: name that by --cert.")
 	}
 	if f.caFile != "" {
-		text, err := os.ReadFile(f.caFile)
-		if err != nil {
-			return nil, fail(exitUsage, "The authorities given by --ca-file cannot be read: %w.", err)
+		var err error
+		if cfg.RootCAs, err = readAuthorities(f.caFile); err != nil {
+			return nil, err
 		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fail(exitUsage, "The file %s given by --ca-file holds no certificate in PEM form.", f.caFile)
-		}
+	}
+	if f.anyName && len(f.pins) == 0 && !f.insecure {
+		trustAnyName(cfg)
 	}
 	if f.certFile != "" {
 		keyFile := f.keyFile
@@ -163,4 +164,43 @@ func (f *tlsFlags) config() (*tls.Config, error) {
 		cfg.Certificates = []tls.Certificate{cert}
 	}
 	return cfg, nil
+}
+
+// readAuthorities reads the certificates of a file, or of the files in a directory.
+func readAuthorities(name string) (*x509.CertPool, error) {
+	files := []string{name}
+	if entries, err := os.ReadDir(name); err == nil {
+		files = nil
+		for _, e := range entries {
+			files = append(files, filepath.Join(name, e.Name()))
+		}
+	}
+	pool, found := x509.NewCertPool(), false
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil && file == name {
+			return nil, fail(exitUsage, "The authorities given by --ca-file cannot be read: %w.", err)
+		}
+		found = pool.AppendCertsFromPEM(text) || found
+	}
+	if !found {
+		return nil, fail(exitUsage, "The file %s given by --ca-file holds no certificate in PEM form.", name)
+	}
+	return pool, nil
+}
+
+// trustAnyName leaves out of the verification whether the certificate is for this host.
+func trustAnyName(cfg *tls.Config) {
+	cfg.InsecureSkipVerify = true
+	cfg.VerifyConnection = func(state tls.ConnectionState) error {
+		between := x509.NewCertPool()
+		for _, cert := range state.PeerCertificates[1:] {
+			between.AddCert(cert)
+		}
+		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: cfg.RootCAs, Intermediates: between})
+		if err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		}
+		return nil
+	}
 }
