@@ -2,6 +2,7 @@ package cache
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -34,6 +35,8 @@ type File struct {
 	blocks    map[int64]*block
 	gen       uint64 // counts changes
 	clean     uint64 // the gen that the server has
+	tracked   uint64 // the gen since which changes are in since
+	since     ranges
 	waiting   *waiting
 	kept      int // Keeps without their end
 }
@@ -181,23 +184,37 @@ func (f *File) reassess() {
 	}
 }
 
+// Track is Dirty for an upload of that state: what changes from now on is told
+// apart from what Clean will be told about.
+func (f *File) Track() (gen uint64, dirty bool) {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	f.tracked, f.since = f.gen, nil
+	return f.gen, f.gen != f.clean
+}
+
 // Clean tells that the server now has the state of gen, as version v. If
 // nothing has changed since, all of f becomes clean, may be evicted, and is
-// found by Open under v. Otherwise, or if v.Size is not the size of f, the
-// answer is false and f stays as it is.
+// found by Open under v. Otherwise the answer is false: what has changed since
+// gen stays dirty, all that was dirty if gen is not that of the last Track.
+// If nothing has changed, but v.Size is not the size of f, f stays as it is.
 func (f *File) Clean(gen uint64, v Version) bool {
 	if f.begin() != nil {
 		return false
 	}
 	defer f.end()
-	if gen != f.gen || v.Size != f.size {
+	switch {
+	case gen == f.gen && v.Size != f.size, gen != f.gen && gen != f.tracked:
 		return false
+	case gen == f.gen:
+		f.clean = gen
+		f.dirty = nil
+	default:
+		f.dirty, f.since = f.since, slices.Clone(f.since)
 	}
 	f.version, f.versioned = v, true
-	f.clean = gen
-	f.dirty = nil
 	f.reassess()
-	return true
+	return gen == f.gen
 }
 
 // Close gives up one holder's share. With the last one dirty data is lost;

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -20,8 +21,10 @@ type fileModel struct {
 	server []byte // the version that Fill takes from
 	have   []bool // present
 	dirty  []bool
-	gen    uint64 // as last told by Dirty
-	fresh  bool   // nothing has changed since gen was told
+	gen    uint64 // as last told by Track
+	sent   []byte // want at that time
+	since  []bool // what has changed since
+	fresh  bool   // nothing has
 }
 
 type filesModel struct {
@@ -87,18 +90,14 @@ func (m *filesModel) run(t *rapid.T) {
 				t.Fatal(err)
 			}
 			f.grow(size)
-			f.want, f.have, f.dirty = f.want[:size], f.have[:size], f.dirty[:size]
+			f.want, f.have, f.dirty, f.since = f.want[:size], f.have[:size], f.dirty[:size], f.since[:size]
 			f.fresh = false
 		},
 		"read": func(t *rapid.T) {
 			m.doRead(t, file(t), offset.Draw(t, "off"), length.Draw(t, "n")+1)
 		},
-		"begin upload": func(t *rapid.T) {
-			f := file(t)
-			f.gen, _ = f.f.Dirty()
-			f.fresh = true
-		},
-		"end upload": func(t *rapid.T) { m.doClean(t, file(t)) },
+		"begin upload": func(t *rapid.T) { file(t).track() },
+		"end upload":   func(t *rapid.T) { m.doClean(t, file(t)) },
 		"reopen": func(t *rapid.T) {
 			i := rapid.IntRange(0, 1).Draw(t, "file")
 			m.reopen(t, i, offset.Draw(t, "size"))
@@ -127,7 +126,15 @@ func (m *filesModel) open(t *rapid.T, size int) *fileModel {
 		t.Fatal(err)
 	}
 	p := m.bytes(size)
-	return &fileModel{f: f, want: bytes.Clone(p), server: p, have: make([]bool, size), dirty: make([]bool, size)}
+	fm := &fileModel{f: f, want: bytes.Clone(p), server: p, have: make([]bool, size), dirty: make([]bool, size)}
+	fm.track()
+	return fm
+}
+
+// track begins an upload.
+func (f *fileModel) track() {
+	f.gen, _ = f.f.Track()
+	f.sent, f.since, f.fresh = bytes.Clone(f.want), make([]bool, len(f.want)), true
 }
 
 // reopen closes a file and opens it again, clean in the version it has, dirty
@@ -158,7 +165,7 @@ func (m *filesModel) reopen(t *rapid.T, i, size int) {
 		clear(f.have)
 	}
 	f.f = again
-	f.gen, f.fresh = 0, false
+	f.track()
 }
 
 func (m *filesModel) doFill(t *rapid.T, f *fileModel, off, n int) {
@@ -226,15 +233,12 @@ func (m *filesModel) doRead(t *rapid.T, f *fileModel, off, n int) {
 
 func (m *filesModel) doClean(t *rapid.T, f *fileModel) {
 	m.versions++
-	ok := f.f.Clean(f.gen, Version{int64(len(f.want)), time.Unix(m.versions, 0)})
+	ok := f.f.Clean(f.gen, Version{int64(len(f.sent)), time.Unix(m.versions, 0)})
 	gen, dirty := f.f.Dirty()
 	if ok != (gen == f.gen) || ok && dirty || f.fresh && !ok {
 		t.Fatalf("clean of %d at %d: %v, dirty %v", f.gen, gen, ok, dirty)
 	}
-	if ok {
-		f.server = bytes.Clone(f.want)
-		clear(f.dirty)
-	}
+	f.server, f.dirty = bytes.Clone(f.sent), slices.Clone(f.since)
 }
 
 // grow makes f at least so long, with dirty zeros.
@@ -244,12 +248,13 @@ func (f *fileModel) grow(size int) {
 		f.want = append(f.want, 0)
 		f.have = append(f.have, true)
 		f.dirty = append(f.dirty, true)
+		f.since = append(f.since, true)
 	}
 }
 
 func (f *fileModel) mark(start, end int) {
 	for i := start; i < end; i++ {
-		f.have[i], f.dirty[i] = true, true
+		f.have[i], f.dirty[i], f.since[i] = true, true, true
 	}
 	f.fresh = false
 }

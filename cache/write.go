@@ -156,10 +156,12 @@ func (f *File) change(start, end, size int64) {
 	f.size = size
 	f.present.add(start, end)
 	f.dirty.add(start, end)
+	f.since.add(start, end)
 	if size < old {
 		f.cuts++
 		f.present.remove(size, old)
 		f.dirty.remove(size, old)
+		f.since.remove(size, old)
 		for no, b := range f.blocks {
 			if start, _ := s.bounds(no); start >= size && b.pins == 0 {
 				s.drop(b)

@@ -1,6 +1,7 @@
 package ftpclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 
 // Commit says what becomes of an uploaded file.
 type Commit struct {
-	Path    string      // the name it gets; what is there is replaced
+	Path    string      // the name it gets; what is there is replaced. "": it keeps its own
 	ModTime time.Time   // zero: as the server has set it
 	Mode    fs.FileMode // permissions, setuid, setgid and sticky
 	HasMode bool        // set Mode
@@ -25,15 +26,17 @@ type Commit struct {
 // written is an error, and so are other bytes if Config.Verify is set (ErrMismatch). That time or permissions could not be set is none: see
 // CanSetModTime and CanChmod.
 //
-// The entry has size and time as the server has them. If the connection is lost the
-// error is a *LostError with Command STOR: nothing was renamed, or RNTO: it may have
-// been.
+// The entry has size and time as the server has them. After APPE the size is that of the
+// whole file, for the caller to judge. If the connection is lost the error is a *LostError
+// with Command RNTO: the file may have been renamed, or STOR or APPE: it was not.
 func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
-	if err := checkPath("RNTO", k.Path); err != nil {
-		return Entry{}, err
-	}
-	if err := w.client.server.checkNew("RNTO", k.Path); err != nil {
-		return Entry{}, err
+	if k.Path != "" {
+		if err := checkPath("RNTO", k.Path); err != nil {
+			return Entry{}, err
+		}
+		if err := w.client.server.checkNew("RNTO", k.Path); err != nil {
+			return Entry{}, err
+		}
 	}
 	if w.err != nil {
 		return Entry{}, w.err
@@ -66,19 +69,23 @@ func (b *publication) add(k command) int {
 	return len(b.cmds) - 1
 }
 
-func (w *Writer) publication(temp, final string, k Commit) *publication {
-	b := &publication{setTime: -1, chmod: -1, modTime: -1, spare: -1}
+// publication makes the write for a file at stored, which becomes final; the same if it is
+// not to be renamed.
+func (w *Writer) publication(stored, final string, k Commit) *publication {
+	b := &publication{setTime: -1, chmod: -1, rename: -1, modTime: -1, spare: -1}
 	forms, known := w.client.server.timeForms()
 	if len(forms) > 0 && !k.ModTime.IsZero() {
 		b.form = forms[0]
-		b.setTime = b.add(b.form.command(temp, k.ModTime, w.client.mdtmZone()))
+		b.setTime = b.add(b.form.command(stored, k.ModTime, w.client.mdtmZone()))
 	}
 	if k.HasMode && w.client.CanChmod() != No {
 		verb, params := w.client.server.chmodCommand(k.Mode)
-		b.chmod = b.add(command{verb, params + temp})
+		b.chmod = b.add(command{verb, params + stored})
 	}
-	b.rename = b.add(command{"RNFR", temp})
-	b.add(command{"RNTO", final})
+	if k.Path != "" {
+		b.rename = b.add(command{"RNFR", stored})
+		b.add(command{"RNTO", final})
+	}
 	b.size = b.add(command{"SIZE", final})
 	if b.setTime < 0 || !known {
 		b.modTime = b.add(command{"MDTM", final})
@@ -91,7 +98,8 @@ func (w *Writer) publication(temp, final string, k Commit) *publication {
 }
 
 func (w *Writer) publish(k Commit) (Entry, error) {
-	args, err := w.c.args("RNFR", w.path, k.Path)
+	final := cmp.Or(k.Path, w.path)
+	args, err := w.c.args("RNFR", w.path, final)
 	if err != nil {
 		return Entry{}, failed("RNFR", w.path, err)
 	}
@@ -100,17 +108,21 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 	if b.spare >= 0 && len(replies) > b.spare {
 		w.c.keepSpare(b.mode, replies[b.spare])
 	}
-	if len(replies) <= b.rename+1 {
-		return Entry{}, lost("RNTO", k.Path, err)
-	}
-	if err := renamed(w.path, k.Path, replies[b.rename:]); err != nil {
-		return Entry{}, err
+	verb := w.verb
+	if b.rename >= 0 {
+		verb = "RNTO"
+		if len(replies) <= b.rename+1 {
+			return Entry{}, lost(verb, final, err)
+		}
+		if err := renamed(w.path, final, replies[b.rename:]); err != nil {
+			return Entry{}, err
+		}
 	}
 	if err != nil {
-		return Entry{}, lost("RNTO", k.Path, err)
+		return Entry{}, lost(verb, final, err)
 	}
-	e := Entry{Name: path.Base(k.Path)}
-	if e.Size, err = w.checkSize(replies[b.size], k.Path); err != nil {
+	e := Entry{Name: path.Base(final)}
+	if e.Size, err = w.checkSize(replies[b.size], final); err != nil {
 		return Entry{}, err
 	}
 	if b.chmod >= 0 {
@@ -124,10 +136,10 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 	case timeSet:
 		e.ModTime, e.Precision = k.ModTime.UTC().Truncate(time.Second), time.Second
 	case b.modTime >= 0:
-		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], k.Path)
+		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], final)
 	default:
 		if replies, err := w.c.exchange(command{"MDTM", args[1]}); err == nil {
-			e.ModTime, e.Precision, _ = w.client.timeOf(replies[0], k.Path)
+			e.ModTime, e.Precision, _ = w.client.timeOf(replies[0], final)
 		}
 	}
 	return e, nil

@@ -236,12 +236,16 @@ func (cl *Client) Chmod(ctx context.Context, path string, mode fs.FileMode) erro
 }
 
 func (cl *Client) learnChmod(err error) {
-	if err == nil {
-		cl.server.learn(&cl.server.chmod, Yes)
-		return
-	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Code >= 500 && e.Kind() == KindUnsupported && cl.CanChmod() == Unknown {
-		cl.server.learn(&cl.server.chmod, No)
+	e, refused := errors.AsType[*Error](err)
+	refused = refused && e.Code >= 500 && e.Kind() == KindUnsupported
+	s := &cl.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.chmod, s.chmodded = Yes, true
+	case refused && !s.chmodded:
+		s.chmod = No
 	}
 }
 

@@ -62,6 +62,8 @@ type serverInfo struct {
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
 	chmod     Capability
+	chmodded  bool       // it has worked
+	appends   Capability // APPE adds to a file
 	quota     Capability // SITE QUOTA
 }
 
@@ -89,6 +91,9 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	}
 	if f.has("MFMT") {
 		s.setTime = setTimeMFMT
+	}
+	if s.proftpd || s.vsftpd || s.pureFTPd || s.pyftpdlib {
+		s.appends, s.chmod = Yes, Yes // until they refuse
 	}
 }
 

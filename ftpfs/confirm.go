@@ -58,7 +58,7 @@ func (c *content) compare(found cache.Found[ftpclient.Entry]) bool {
 	switch {
 	case found.Exists && (now.Size < 0 || agree(now, c.base)):
 		c.seen = time.Now()
-	case c.alters > 0, found.Exists && agree(now, c.prior):
+	case c.alters > 0, found.Exists && (agree(now, c.prior) || now.Size > c.base.Size && now.Size <= c.tail):
 	default:
 		c.stale = true
 		return false

@@ -31,6 +31,8 @@ type content struct {
 	sent    ftpclient.Entry // what an upload may have published whose answer was lost; no time: none
 	fresh   bool            // the server has no such file yet
 	whole   bool            // nothing of base is wanted: the file was emptied since
+	placed  bool            // something was written since base that belongs where it is, not at whatever end
+	tail    int64           // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
 	seen    time.Time       // when the server last confirmed base
 	begun   bool            // bytes of base have been asked for, now or before it was opened
 	stale   bool            // the server has another version: what is absent here is lost
@@ -131,9 +133,10 @@ func (c *content) isPast() bool {
 	return c.past
 }
 
-// begin announces a local change of the bytes. It is refused when the server
-// will not have the file, or when the file is another content's by now.
-func (c *content) begin() error {
+// begin announces a local change of the bytes, which belongs where it is made
+// or at whatever end the file has. It is refused when the server will not have
+// the file, or when the file is another content's by now.
+func (c *content) begin(placed bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -143,6 +146,7 @@ func (c *content) begin() error {
 		return syscall.ESTALE
 	}
 	c.changes++
+	c.placed = c.placed || placed
 	return nil
 }
 
@@ -159,7 +163,16 @@ func (c *content) end(changed bool) {
 
 // write stores p at off. It never blocks for the network.
 func (c *content) write(p []byte, off int64) (int, error) {
-	if err := c.begin(); err != nil {
+	return c.store(p, off, true)
+}
+
+// append stores p at the end. The server may have another end by then.
+func (c *content) append(p []byte) (int, error) {
+	return c.store(p, c.file.Size(), false)
+}
+
+func (c *content) store(p []byte, off int64, placed bool) (int, error) {
+	if err := c.begin(placed); err != nil {
 		return 0, err
 	}
 	n, err := c.file.WriteAt(p, off)
@@ -169,7 +182,7 @@ func (c *content) write(p []byte, off int64) (int, error) {
 
 // truncate sets the size. Bytes that were cut off are never fetched.
 func (c *content) truncate(size int64) error {
-	if err := c.begin(); err != nil {
+	if err := c.begin(true); err != nil {
 		return err
 	}
 	err := c.file.Truncate(size)
@@ -240,6 +253,23 @@ func (c *content) refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.refused
+}
+
+// settle is told that an upload has ended well: if nothing has changed since,
+// what is appended from now on belongs at whatever end there is.
+func (c *content) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, dirty := c.file.Dirty(); !dirty && c.changes == 0 {
+		c.placed = false
+	}
+}
+
+// isPlaced tells whether something was written that belongs where it is.
+func (c *content) isPlaced() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.placed
 }
 
 // builds tells whether some of the bytes may be those of the server's version.

@@ -20,7 +20,7 @@
 //   - stream: one RETR that fills a content from an offset onward, a bounded
 //     window ahead of its readers.
 //   - upload: one STOR under a temporary name, then one write with the rename
-//     to the real name.
+//     to the real name; or one APPE of the tail of a file that only grew.
 //
 // # Semantics
 //
@@ -31,10 +31,13 @@
 // thousands of entries, two seconds more for each thousand. A file is
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
-// the new one. A failed upload keeps its data and is tried again until it
+// the new one. A large file that only grew is the exception: the server appends
+// what is new, as soon as it is published, and others see the file grow, as they
+// do a local one; what was written with O_APPEND comes behind what others have
+// appended meanwhile. A failed upload keeps its data and is tried again until it
 // succeeds or the file system is unmounted. If somebody else has stored another
 // version by then, that one stays, and ours goes beside it as
-// NAME.conflict-TIME.
+// NAME.conflict-TIME, or as much of it as is known here.
 //
 // An unlinked file that is still open stays readable. Who reads or changes a
 // part of a file that somebody else replaced gets ESTALE rather than a mixture

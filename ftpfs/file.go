@@ -266,6 +266,9 @@ func (s *server) flush(r *fuse.FlushRequest) {
 // that the server will never take.
 func (f *FS) commit(ctx context.Context, h *handle) error {
 	err := f.uploads.commit(ctx, h.node, h.content)
+	if f.nodes.isShifted(h.node) {
+		f.notifier.pages(h.node)
+	}
 	if h.content.refusal() != nil {
 		parent, name, _, _, _ := f.nodes.state(h.node)
 		f.notifier.entry(parent, name)

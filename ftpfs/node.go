@@ -334,6 +334,12 @@ func (ns *nodes) distrust(n *node) {
 	n.shifted = true
 }
 
+func (ns *nodes) isShifted(n *node) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return n.shifted
+}
+
 // keep is told that the version old is now called e.
 func (ns *nodes) keep(n *node, old, e ftpclient.Entry) {
 	ns.mu.Lock()

@@ -44,6 +44,9 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
+	if err := u.settleTail(ctx, c, path); err != nil {
+		return err
+	}
 	newer, err := u.superseded(ctx, c, path)
 	if err != nil {
 		return err
@@ -52,12 +55,16 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return u.commitLocked(ctx, n, c)
 	}
 	c.lose() // nothing of the newer version belongs to it
+	from := int64(0)
+	if start, end := c.file.Missing(0, c.file.Size()); start < end {
+		from = c.file.FirstDirty() // what it built upon is gone
+	}
 	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
-	e, err := u.publish(ctx, c, beside)
+	e, err := u.publish(ctx, c, beside, from)
 	if err != nil {
 		return err
 	}
-	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside)
+	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside, "from byte", from)
 	_, e.Name = split(beside)
 	u.tree.put(beside, e)
 	u.discard(n, c)
@@ -70,6 +77,7 @@ var errKeptBeside = errors.New("kept beside a newer version")
 // superseded tells whether the server has a version at path that c does not
 // know of.
 func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool, error) {
+	grew := u.onlyGrew(ctx, c, path)
 	now, err := u.tree.find(ctx, path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,6 +91,9 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool
 		return false, err
 	}
 	c.adopt(now)
+	if grew && !c.placed && now.Size > c.base.Size {
+		return false, nil // what is appended may come behind what others have appended
+	}
 	return c.fresh || !agree(now, c.base), nil
 }
 

@@ -56,7 +56,7 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 	var err error
 	for range commitTries {
-		gen, dirty := c.file.Dirty()
+		gen, dirty := c.file.Track()
 		path, named := u.nodes.path(n)
 		switch {
 		case !dirty || c.isDropped():
@@ -69,9 +69,9 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 			err = errNoDirectory
 		default:
 			path = below(u.tree.root, path)
-			var e ftpclient.Entry
-			if e, err = u.update(ctx, c, path); err == nil {
-				u.published(n, c, path, e, gen)
+			var now stored
+			if now, err = u.update(ctx, c, path); err == nil {
+				u.published(n, c, path, now, gen)
 				return nil
 			}
 		}
@@ -108,24 +108,46 @@ func final(err error) bool {
 	return false
 }
 
-// update publishes c at path in the place of the version that it builds upon.
-func (u *uploads) update(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
-	if c.builds() {
-		err := u.confirm(ctx, c, path)
-		if errors.Is(err, syscall.ESTALE) {
-			err = fmt.Errorf("%s was changed on the server: %w", path, err)
-		}
-		if err != nil {
-			return ftpclient.Entry{}, err
-		}
-	}
-	return u.publish(ctx, c, path)
+// stored is what the server has after an upload.
+type stored struct {
+	ftpclient.Entry
+	mixed bool // others have appended, too: it is not what is here
 }
 
-// publish brings the bytes of c to path and returns what the server has then.
-func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclient.Entry, error) {
+// update publishes c at path in the place of the version that it builds upon,
+// or what was appended to that.
+func (u *uploads) update(ctx context.Context, c *content, path string) (stored, error) {
+	if err := u.settleTail(ctx, c, path); err != nil {
+		return stored{}, err
+	}
+	if u.onlyGrew(ctx, c, path) {
+		now, err := u.storeTail(ctx, c, path)
+		if !refusesAppend(err) {
+			return now, err
+		}
+	}
+	if c.builds() {
+		if err := u.confirm(ctx, c, path); err != nil {
+			return stored{}, changedBelow(path, err)
+		}
+	}
+	e, err := u.publish(ctx, c, path, 0)
+	return stored{Entry: e}, err
+}
+
+// changedBelow says in words what ESTALE means here.
+func changedBelow(path string, err error) error {
+	if errors.Is(err, syscall.ESTALE) {
+		return fmt.Errorf("%s was changed on the server: %w", path, err)
+	}
+	return err
+}
+
+// publish brings the bytes of c from off on to path and returns what the server
+// has then.
+func (u *uploads) publish(ctx context.Context, c *content, path string, from int64) (ftpclient.Entry, error) {
 	defer c.file.Keep()() // what is fetched stays until it was sent
-	for off := int64(0); off < c.file.Size(); off += fetchStep {
+	for off := from; off < c.file.Size(); off += fetchStep {
 		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
 			return ftpclient.Entry{}, fmt.Errorf("completing %s before its upload: %w", path, err)
 		}
@@ -142,29 +164,25 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		return ftpclient.Entry{}, err
 	}
 	defer w.Abort() // does nothing after a Commit that went through
-	source := &uploadReader{ctx: ctx, c: c, size: c.file.Size()}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, uploadStep)); err != nil {
+	end := c.file.Size()
+	size := max(0, end-from)
+	if err := send(ctx, w, c, from, end); err != nil {
 		w.Abort()
 		u.sweep(temp)
 		return ftpclient.Entry{}, err
 	}
-	c.mu.Lock()
-	commit := ftpclient.Commit{Path: path, ModTime: c.mtime, Mode: c.base.Mode, HasMode: c.base.HasMode && !c.fresh}
-	if c.modeSet {
-		commit.Mode, commit.HasMode = c.mode, true
-	}
-	c.mu.Unlock()
+	commit := c.commitment(path)
 	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
 	var lost *ftpclient.LostError
 	switch {
 	case err == nil:
 	case errors.As(err, &lost):
-		if now, findErr := u.tree.find(ctx, path); findErr == nil && now.Size == source.size && u.tree.missing(ctx, temp) {
+		if now, findErr := u.tree.find(ctx, path); findErr == nil && now.Size == size && u.tree.missing(ctx, temp) {
 			e, err = now, nil // renamed before the connection went
 		} else {
 			c.mu.Lock()
-			c.sent = ftpclient.Entry{Size: source.size, ModTime: commit.ModTime, Precision: time.Second}
+			c.sent = ftpclient.Entry{Size: size, ModTime: commit.ModTime, Precision: time.Second}
 			c.mu.Unlock()
 		}
 	case refusesReplace(err):
@@ -180,17 +198,42 @@ func (u *uploads) publish(ctx context.Context, c *content, path string) (ftpclie
 		u.sweep(temp)
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
 	}
-	if commit.HasMode && !e.HasMode {
-		u.log.Warn("the server did not set the permissions of an uploaded file", "path", path, "mode", commit.Mode)
+	if !e.HasMode {
+		u.warnOfMode(path, commit)
 	}
 	if e.Size < 0 {
-		e.Size = source.size
+		e.Size = size
 	}
 	return e, nil
 }
 
+func (u *uploads) warnOfMode(path string, k ftpclient.Commit) {
+	if k.HasMode {
+		u.log.Warn("the server did not set the permissions of an uploaded file", "path", path, "mode", k.Mode)
+	}
+}
+
+// commitment says what the server's file at path is to be like.
+func (c *content) commitment(path string) ftpclient.Commit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := ftpclient.Commit{Path: path, ModTime: c.mtime, Mode: c.base.Mode, HasMode: c.base.HasMode && !c.fresh}
+	if c.modeSet {
+		k.Mode, k.HasMode = c.mode, true
+	}
+	return k
+}
+
+// send writes the bytes of c from off up to size to w.
+func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64) error {
+	source := &uploadReader{ctx: ctx, c: c, off: off, size: size}
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, min(uploadStep, max(size-off, 1))))
+	return err
+}
+
 // published records that the server has the bytes of generation gen as e.
-func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry, gen uint64) {
+func (u *uploads) published(n *node, c *content, path string, now stored, gen uint64) {
+	e := now.Entry
 	_, e.Name = split(path)
 	e.Type = ftpclient.TypeFile
 	resume := c.streams.hold()
@@ -198,7 +241,7 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 	c.mu.Lock()
 	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
-	c.failed, c.seen, c.sent = nil, time.Now(), ftpclient.Entry{}
+	c.failed, c.seen, c.sent, c.tail = nil, time.Now(), ftpclient.Entry{}, 0
 	e.Owner, e.Group = c.base.Owner, c.base.Group
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
@@ -209,14 +252,22 @@ func (u *uploads) published(n *node, c *content, path string, e ftpclient.Entry,
 		dir, _ := split(path)
 		u.tree.changed(dir)
 	}
-	c.file.Clean(gen, version(e))
+	switch {
+	case !now.mixed:
+		c.file.Clean(gen, version(e))
+	case !c.file.Adopt(gen, version(e)):
+		c.lose() // what was appended meanwhile is not where it would be sent to
+	default:
+		u.nodes.distrust(n) // what the kernel has is elsewhere
+	}
+	c.settle()
 	u.nodes.mu.Lock()
 	n.entry, n.kept = e, e
 	u.nodes.mu.Unlock()
 	u.tidy()
 }
 
-// uploadReader reads the content from its start to the size that it had when
+// uploadReader reads the content from off to the size that it had when
 // the upload began.
 type uploadReader struct {
 	ctx  context.Context
