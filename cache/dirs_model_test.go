@@ -181,8 +181,8 @@ func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration) {
 	m.callers = append(m.callers, c)
 }
 
-func (m *dirsModel) fill(dir string) func(context.Context) (Filled[int], error) {
-	return func(ctx context.Context) (Filled[int], error) {
+func (m *dirsModel) fill(dir string) Fill[int] {
+	return func(ctx context.Context, _ func([]Early)) (Filled[int], error) {
 		f := &modelFill{dir: dir, answer: make(chan modelAnswer)}
 		m.started = append(m.started, f) // the test is in synctest.Wait
 		select {

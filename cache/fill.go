@@ -17,7 +17,13 @@ type dirFill[E any] struct {
 	started  time.Time
 	detached bool // neither joined by new callers nor stored
 	changes  []func(*listing[E])
+	early    []Early       // what has come; appended to until the end
+	more     chan struct{} // closed when more has; nil when nobody waits for that
 }
+
+// A Fill finds out what is in a directory. It may tell names before it returns, as they come;
+// neither all of them nor each only once.
+type Fill[E any] func(ctx context.Context, arrived func([]Early)) (Filled[E], error)
 
 // Load returns the listing of dir: the cached one if it was asked for at most
 // maxAge ago (0: if its TTL has not run out), else what fill finds. Callers
@@ -27,7 +33,7 @@ type dirFill[E any] struct {
 // when its last caller has left. fill runs in a goroutine of its own and must
 // return soon after its context ends; its error goes to all who wait and
 // nothing is stored.
-func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fill Fill[E]) (Listing[E], error) {
 	l, err := d.load(ctx, dir, maxAge, false, fill)
 	if err == nil && l.Outline { // somebody else's fill
 		l, err = d.load(ctx, dir, maxAge, false, fill)
@@ -37,11 +43,11 @@ func (d *Dirs[E]) Load(ctx context.Context, dir string, maxAge time.Duration, fi
 
 // Outline is Load for who wants names and types alone: an outline will do, cached
 // or on its way.
-func (d *Dirs[E]) Outline(ctx context.Context, dir string, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+func (d *Dirs[E]) Outline(ctx context.Context, dir string, fill Fill[E]) (Listing[E], error) {
 	return d.load(ctx, dir, 0, true, fill)
 }
 
-func (d *Dirs[E]) load(ctx context.Context, dir string, maxAge time.Duration, outline bool, fill func(context.Context) (Filled[E], error)) (Listing[E], error) {
+func (d *Dirs[E]) load(ctx context.Context, dir string, maxAge time.Duration, outline bool, fill Fill[E]) (Listing[E], error) {
 	now := d.now()
 	d.mu.Lock()
 	if l, ok := d.fresh(dir, maxAge, now); ok && (outline || !l.outline) {
@@ -55,13 +61,20 @@ func (d *Dirs[E]) load(ctx context.Context, dir string, maxAge time.Duration, ou
 		}
 		return Listing[E]{}, err
 	}
+	f := d.board(dir, maxAge, now, fill)
+	d.mu.Unlock()
+	return f.wait(ctx, func() { d.leave(dir, f) })
+}
+
+// board takes a place at the fill of dir that may answer a caller of now, or at a new one.
+// leave gives it up. d.mu is held.
+func (d *Dirs[E]) board(dir string, maxAge time.Duration, now time.Time, fill Fill[E]) *dirFill[E] {
 	f := d.join(dir, maxAge, now)
 	if f == nil {
 		f = d.start(dir, now, fill)
 	}
 	f.waiters++
-	d.mu.Unlock()
-	return f.wait(ctx, func() { d.leave(dir, f) })
+	return f
 }
 
 // join returns the fill of dir that may answer a caller of now, if any. d.mu
@@ -78,7 +91,7 @@ func (d *Dirs[E]) join(dir string, maxAge time.Duration, now time.Time) *dirFill
 
 // start begins a fill of dir, the only one that may be stored from now on.
 // d.mu is held.
-func (d *Dirs[E]) start(dir string, now time.Time, fill func(context.Context) (Filled[E], error)) *dirFill[E] {
+func (d *Dirs[E]) start(dir string, now time.Time, fill Fill[E]) *dirFill[E] {
 	ctx, cancel := context.WithCancel(d.ctx)
 	f := &dirFill[E]{flight: newFlight[Listing[E]](cancel), started: now}
 	d.detach(dir)
@@ -87,7 +100,7 @@ func (d *Dirs[E]) start(dir string, now time.Time, fill func(context.Context) (F
 	d.fills.Go(func() {
 		filled, err := Filled[E]{}, errNoResult
 		defer func() { d.land(dir, f, filled, err) }() // also when fill leaves by runtime.Goexit
-		filled, err = fill(ctx)
+		filled, err = fill(ctx, func(names []Early) { d.arrived(f, names) })
 	})
 	return f
 }
@@ -120,6 +133,7 @@ func (d *Dirs[E]) land(dir string, f *dirFill[E], filled Filled[E], err error) {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	f.early = nil
 	d.flying[dir] = slices.DeleteFunc(d.flying[dir], func(o *dirFill[E]) bool { return o == f })
 	if len(d.flying[dir]) == 0 {
 		delete(d.flying, dir)

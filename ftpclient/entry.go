@@ -69,6 +69,8 @@ type collector struct {
 	full    [][]Entry         // those before: to let one slice grow would need twice the memory
 	count   int               // all entries
 	owners  map[string]string // one copy of each
+	arrived func([]Entry)     // nil: nobody wants to know
+	told    int               // of the latest entries
 }
 
 // chunk is how many entries are gathered in one slice.
@@ -80,6 +82,14 @@ func (l *collector) finish() Listing {
 		l.listing.Entries = slices.Concat(append(l.full, l.listing.Entries)...)
 	}
 	return l.listing
+}
+
+// tell tells of the entries that have come since it last did.
+func (l *collector) tell() {
+	if latest := l.listing.Entries[l.told:]; l.arrived != nil && len(latest) > 0 {
+		l.arrived(latest)
+		l.told += len(latest)
+	}
 }
 
 // add takes an entry over if its name may be a child's. The strings are copied,
@@ -99,6 +109,8 @@ func (l *collector) add(e Entry, line string) {
 	e.Owner = l.share(e.Owner)
 	e.Group = l.share(e.Group)
 	if len(l.listing.Entries) == chunk {
+		l.tell()
+		l.told = 0
 		l.full = append(l.full, l.listing.Entries)
 		l.listing.Entries = make([]Entry, 0, chunk)
 	}

@@ -78,7 +78,7 @@ func (cl *Client) statMany(ctx context.Context, dirs []string, facts bool, answe
 				return err
 			}
 			for i, q := range questions {
-				l, self, err := c.statAnswer(q)
+				l, self, err := c.statAnswer(q, nil)
 				if c.err != nil {
 					return err
 				}

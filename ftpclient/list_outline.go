@@ -75,7 +75,7 @@ func (cl *Client) proveOutline(dir string, l Listing) {
 		return
 	}
 	cl.spawn(func() {
-		again, err := cl.statList(cl.ctx, dir)
+		again, err := cl.statList(cl.ctx, dir, nil)
 		switch {
 		case err == nil && plain(again) && equalOutlines(l.Entries, again.Entries):
 			s.learn(&s.outline, Yes)

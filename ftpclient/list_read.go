@@ -22,10 +22,11 @@ var (
 	errLongLine    = fmt.Errorf("listing has a line longer than %d bytes", maxListingLine)
 )
 
-// readListing reads a listing of at most so many entries to its end.
-func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
-	var l collector
-	lines := newLineReader(r)
+// readListing reads a listing of at most so many entries to its end. arrived, if not nil, is
+// told of entries before it waits for more of them.
+func readListing(r io.Reader, parse lineParser, most int, arrived func([]Entry)) (Listing, error) {
+	l := collector{arrived: arrived}
+	lines := newLineReader(telling{r, &l})
 	for {
 		line, err := lines.next()
 		switch {
@@ -45,6 +46,17 @@ func readListing(r io.Reader, parse lineParser, most int) (Listing, error) {
 	}
 }
 
+// telling is a reader of a listing that tells what has been read before it waits.
+type telling struct {
+	io.Reader
+	of *collector
+}
+
+func (t telling) Read(p []byte) (int, error) {
+	t.of.tell()
+	return t.Reader.Read(p)
+}
+
 // lineReader splits at CRLF, since a name may hold a bare LF or CR; at LF only where no
 // CRLF is in the first 64 KiB.
 type lineReader struct {
@@ -60,11 +72,7 @@ func newLineReader(r io.Reader) *lineReader {
 // next returns a line without its end. The last line may lack its end or the CR of it.
 func (r *lineReader) next() (string, error) {
 	if r.end == nil {
-		head, _ := r.br.Peek(maxListingLine) // an error comes back when what is there has been read
-		r.end = []byte("\n")
-		if bytes.Contains(head, []byte("\r\n")) {
-			r.end = []byte("\r\n")
-		}
+		r.end = r.findEnd()
 	}
 	r.line = r.line[:0]
 	for {
@@ -83,6 +91,22 @@ func (r *lineReader) next() (string, error) {
 			return "", err
 		}
 	}
+}
+
+// findEnd looks for the first CRLF, and waits for no more than that.
+func (r *lineReader) findEnd() []byte {
+	crlf := []byte("\r\n")
+	for seen := 0; seen < maxListingLine; {
+		if _, err := r.br.Peek(seen + 1); err != nil {
+			break // it comes back when what is there has been read
+		}
+		head, _ := r.br.Peek(r.br.Buffered())
+		if bytes.Contains(head[max(0, seen-1):], crlf) {
+			return crlf
+		}
+		seen = len(head)
+	}
+	return crlf[1:]
 }
 
 // leastProgress is what a listing that is not stalled brings at least in each timeout.

@@ -26,7 +26,7 @@ func parseList(data []byte, now time.Time) Listing {
 }
 
 func parseLines(data []byte, parse lineParser) Listing {
-	l, err := readListing(bytes.NewReader(data), parse, maxEntries)
+	l, err := readListing(bytes.NewReader(data), parse, maxEntries, nil)
 	if err != nil && !errors.Is(err, errLongLine) {
 		panic(err)
 	}
@@ -51,7 +51,7 @@ func TestListingInPieces(t *testing.T) {
 		strings.Repeat("type=dir; .\r\n", 9000) + "type=file; z": `["z"]`,
 	} {
 		for _, r := range []io.Reader{strings.NewReader(data), iotest.OneByteReader(strings.NewReader(data)), iotest.DataErrReader(strings.NewReader(data))} {
-			l, err := readListing(r, mlsd{}, 10)
+			l, err := readListing(r, mlsd{}, 10, nil)
 			if got := namesOf(l); err != nil || got != want {
 				t.Errorf("%.60q: %s, %v, want %s", data, got, err, want)
 			}
@@ -66,7 +66,7 @@ func TestLongListing(t *testing.T) {
 		for i := range n {
 			fmt.Fprintf(&text, "type=file; %d\r\n", i)
 		}
-		l, err := readListing(strings.NewReader(text.String()), mlsd{}, n)
+		l, err := readListing(strings.NewReader(text.String()), mlsd{}, n, nil)
 		if err != nil || len(l.Entries) != n {
 			t.Fatalf("%d entries of %d, %v", len(l.Entries), n, err)
 		}
@@ -78,23 +78,67 @@ func TestLongListing(t *testing.T) {
 	}
 }
 
+// Entries are told before more of them are waited for, each once, however they come.
+func TestListingTellsWhatHasCome(t *testing.T) {
+	for name, parse := range map[string]func() lineParser{
+		"MLSD": func() lineParser { return mlsd{} },
+		"LIST": func() lineParser { return newRecogniser(time.Now()) },
+	} {
+		form := map[string]string{"MLSD": "type=file; %d\r\n", "LIST": "-rw-r--r-- 1 user group 0 Jan 01 2020 %d\r\n"}[name]
+		pipe, server := io.Pipe()
+		told := make(chan int, 4*chunk)
+		whole := make(chan Listing)
+		go func() {
+			count := 0
+			l, err := readListing(pipe, parse(), maxEntries, func(entries []Entry) {
+				for _, e := range entries {
+					if e.Name != fmt.Sprint(count) {
+						t.Errorf("%s: %q was told after %d others", name, e.Name, count)
+					}
+					count++
+				}
+				told <- count
+			})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			whole <- l
+		}()
+		sent := 0
+		for _, n := range []int{headLines, 1, 3 * chunk, 1} {
+			var text bytes.Buffer
+			for range n {
+				fmt.Fprintf(&text, form, sent)
+				sent++
+			}
+			server.Write(text.Bytes())
+			for <-told < sent {
+			}
+		}
+		server.Close()
+		if l := <-whole; len(l.Entries) != sent {
+			t.Errorf("%s: %d entries of %d", name, len(l.Entries), sent)
+		}
+	}
+}
+
 func TestListingBounds(t *testing.T) {
-	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsd{}, 10)
+	l, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 10)), mlsd{}, 10, nil)
 	if err != nil || len(l.Entries) != 10 {
 		t.Errorf("10 entries: %d, %v", len(l.Entries), err)
 	}
-	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsd{}, 10); err == nil || err.Error() != "listing has more than 10 entries" {
+	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsd{}, 10, nil); err == nil || err.Error() != "listing has more than 10 entries" {
 		t.Errorf("11 entries: %v", err)
 	}
-	if _, err := readListing(endless("x"), mlsd{}, 10); err != errLongLine {
+	if _, err := readListing(endless("x"), mlsd{}, 10, nil); err != errLongLine {
 		t.Errorf("endless line: %v", err)
 	}
 	cl := testClient(t, Config{Addr: "localhost"})
 	data := &listingData{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}
-	if _, err := readListing(data, mlsd{}, 10); err != errLongListing {
+	if _, err := readListing(data, mlsd{}, 10, nil); err != errLongListing {
 		t.Errorf("endless listing: %v", err)
 	}
-	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsd{}, 10); err != io.ErrClosedPipe {
+	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsd{}, 10, nil); err != io.ErrClosedPipe {
 		t.Errorf("broken: %v", err)
 	}
 }
@@ -151,7 +195,7 @@ func TestListingMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			peak = max(peak, after.HeapAlloc)
 		}
-	}}, n)
+	}}, n, nil)
 	if err != nil || len(l.Entries) != n {
 		t.Fatalf("%d entries, %v", len(l.Entries), err)
 	}

@@ -25,10 +25,10 @@ import (
 var errUnsound = errors.New("the reply to STAT cannot be told from the names in it")
 
 // statList lists dir by STAT. The error is errUnsound if that cannot be relied on here.
-func (cl *Client) statList(ctx context.Context, dir string) (Listing, error) {
+func (cl *Client) statList(ctx context.Context, dir string, arrived func([]Entry)) (Listing, error) {
 	var l Listing
 	err := cl.do(ctx, useShort, true, func(c *conn) (err error) {
-		l, err = c.stat(dir)
+		l, err = c.stat(dir, arrived)
 		return err
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func (cl *Client) statList(ctx context.Context, dir string) (Listing, error) {
 	return l, nil
 }
 
-func (c *conn) stat(dir string) (Listing, error) {
+func (c *conn) stat(dir string, arrived func([]Entry)) (Listing, error) {
 	steps, err := c.steps("STAT", dir)
 	if err != nil {
 		return Listing{}, err
@@ -57,7 +57,7 @@ func (c *conn) stat(dir string) (Listing, error) {
 	if err := c.send(q.cmds...); err != nil {
 		return Listing{}, err
 	}
-	l, _, err := c.statAnswer(q)
+	l, _, err := c.statAnswer(q, arrived)
 	return l, err
 }
 
@@ -79,13 +79,13 @@ func (q *statQuestion) askFacts(arg string) {
 }
 
 // statAnswer reads the replies to a question, the last of them that to MLST if it was asked.
-func (c *conn) statAnswer(q statQuestion) (l Listing, facts reply, err error) {
+func (c *conn) statAnswer(q statQuestion, arrived func([]Entry)) (l Listing, facts reply, err error) {
 	entered, lost := c.receive()
 	if lost != nil {
 		return Listing{}, reply{}, lost
 	}
 	body := &statBody{c: c}
-	if l, err = readListing(body, newRecogniser(time.Now()), maxEntries); err != nil {
+	if l, err = readListing(body, newRecogniser(time.Now()), maxEntries, c.client.server.telling(arrived)); err != nil {
 		return Listing{}, reply{}, c.fail(err)
 	}
 	for _, want := range []string{q.number, ""} {
@@ -209,7 +209,7 @@ func (cl *Client) proveStat(ctx context.Context, dir string, l Listing) {
 	if !s.isVsftpd() || s.can(&s.stat) != Unknown || len(l.Entries) == 0 || len(l.Entries) > maxProof {
 		return
 	}
-	again, err := cl.statList(ctx, dir)
+	again, err := cl.statList(ctx, dir, nil)
 	if ctx.Err() != nil {
 		return
 	}

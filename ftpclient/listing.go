@@ -43,6 +43,13 @@ func (by ListBy) String() string {
 // said that it is whole, or Listing.Truncated is set. Refused are listings of more than
 // 2,000,000 entries or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
 func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
+	return cl.ListArriving(ctx, dir, nil)
+}
+
+// ListArriving is List, and calls arrived with entries while more of them come, before it
+// returns. Names and types are those of the Listing; times and targets may not be, some
+// entries may be told twice and those that come last not at all. The slice is the callee's.
+func (cl *Client) ListArriving(ctx context.Context, dir string, arrived func([]Entry)) (Listing, error) {
 	if err := checkPath("LIST", dir); err != nil {
 		return Listing{}, err
 	}
@@ -51,7 +58,7 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 	}
 	s, by := &cl.server, cl.cfg.ListBy
 	if by == ListMLSD || by == ListAuto && s.can(&s.mlsd) == Yes {
-		l, err := cl.listBy(ctx, "MLSD", "", dir)
+		l, err := cl.listBy(ctx, "MLSD", "", dir, arrived)
 		if err == nil {
 			cl.proveOutline(dir, l)
 		}
@@ -60,7 +67,7 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 		}
 		s.learn(&s.mlsd, No)
 	}
-	l, err := cl.listUnzoned(ctx, dir)
+	l, err := cl.listUnzoned(ctx, dir, arrived)
 	if err != nil {
 		return l, err
 	}
@@ -69,10 +76,10 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 
 // listUnzoned lists by STAT or LIST, with times as the server's clock shows them. STAT is
 // used where it was seen to show the same as LIST, or if it is insisted upon.
-func (cl *Client) listUnzoned(ctx context.Context, dir string) (Listing, error) {
+func (cl *Client) listUnzoned(ctx context.Context, dir string, arrived func([]Entry)) (Listing, error) {
 	s, by := &cl.server, cl.cfg.ListBy
 	if by == ListSTAT || by == ListAuto && s.can(&s.stat) == Yes {
-		l, err := cl.statList(ctx, dir)
+		l, err := cl.statList(ctx, dir, arrived)
 		switch {
 		case by == ListSTAT:
 			return l, err
@@ -83,7 +90,7 @@ func (cl *Client) listUnzoned(ctx context.Context, dir string) (Listing, error) 
 			return l, err
 		}
 	}
-	l, err := cl.listUnix(ctx, dir)
+	l, err := cl.listUnix(ctx, dir, arrived)
 	if err == nil && by == ListAuto {
 		cl.proveStat(ctx, dir, l)
 	}
@@ -94,13 +101,13 @@ func (cl *Client) listUnzoned(ctx context.Context, dir string) (Listing, error) 
 // server may refuse it, or take it for the name of a file that is not there. Where the
 // directory's own row does not tell that it was understood, an empty listing is asked for
 // again without it.
-func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
+func (cl *Client) listUnix(ctx context.Context, dir string, arrived func([]Entry)) (Listing, error) {
 	s := &cl.server
 	can := s.can(&s.dashA)
 	if can == No {
-		return cl.listBy(ctx, "LIST", "", dir)
+		return cl.listBy(ctx, "LIST", "", dir, arrived)
 	}
-	l, err := cl.listBy(ctx, "LIST", "-a", dir)
+	l, err := cl.listBy(ctx, "LIST", "-a", dir, arrived)
 	e, refused := errors.AsType[*Error](err)
 	if err == nil {
 		err = s.checkListed("LIST", dir, l)
@@ -112,7 +119,7 @@ func (cl *Client) listUnix(ctx context.Context, dir string) (Listing, error) {
 		s.learn(&s.dashA, Yes)
 		return l, nil
 	}
-	plain, plainErr := cl.listBy(ctx, "LIST", "", dir)
+	plain, plainErr := cl.listBy(ctx, "LIST", "", dir, arrived)
 	if plainErr == nil && (refused || len(plain.Entries) > 0) {
 		s.learn(&s.dashA, No)
 		return plain, nil
@@ -151,10 +158,10 @@ func (cl *Client) introduced(ctx context.Context) error {
 }
 
 // listBy lists once more if the first try is cut off before anything came.
-func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing, error) {
-	l, err := cl.listing(ctx, verb, option, dir)
+func (cl *Client) listBy(ctx context.Context, verb, option, dir string, arrived func([]Entry)) (Listing, error) {
+	l, err := cl.listing(ctx, verb, option, dir, arrived)
 	if errors.Is(err, errCut) && ctx.Err() == nil {
-		l, err = cl.listing(ctx, verb, option, dir)
+		l, err = cl.listing(ctx, verb, option, dir, arrived)
 	}
 	if err != nil {
 		return Listing{}, failed(verb, dir, err)
@@ -168,7 +175,7 @@ func (cl *Client) listBy(ctx context.Context, verb, option, dir string) (Listing
 var errCut = errors.New("cut off")
 
 // listing reads a whole listing and the server's word that it is whole.
-func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listing, error) {
+func (cl *Client) listing(ctx context.Context, verb, option, dir string, arrived func([]Entry)) (Listing, error) {
 	c, o, err := cl.openTransfer(ctx, useList, true, func(c *conn) (transfer, error) {
 		return c.listTransfer(verb, option, dir)
 	})
@@ -181,7 +188,7 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string) (Listin
 	}
 	unwatch := c.watch(ctx)
 	data := &listingData{c: c, nc: o.nc}
-	l, err := readListing(data, parse, maxEntries)
+	l, err := readListing(data, parse, maxEntries, cl.server.telling(arrived))
 	unwatch()
 	end := endEOF
 	if err != nil {

@@ -228,7 +228,7 @@ func (cl *Client) ReadLink(ctx context.Context, p string) (string, error) {
 		}
 	}
 	dir, name := path.Split(p)
-	l, err := cl.listUnix(ctx, dir)
+	l, err := cl.listUnix(ctx, dir, nil)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,6 +49,18 @@ func (s *serverInfo) show(entries []Entry) {
 	for i := range entries {
 		e := &entries[i]
 		e.Name, e.Target = names.shown(e.Name), names.shown(e.Target)
+	}
+}
+
+// telling makes arrived what a listing being read is told to, which has not been translated yet.
+func (s *serverInfo) telling(arrived func([]Entry)) func([]Entry) {
+	if arrived == nil {
+		return nil
+	}
+	return func(entries []Entry) {
+		entries = slices.Clone(entries)
+		s.show(entries)
+		arrived(entries)
 	}
 }
 

@@ -65,8 +65,8 @@ func (f *FS) mode(e ftpclient.Entry) os.FileMode {
 
 // direntType is the type shown by readdir. What is neither file, directory
 // nor link is shown as a file: nothing on a server is a device of ours.
-func direntType(e ftpclient.Entry) fuse.DirentType {
-	switch e.Type {
+func direntType(t ftpclient.Type) fuse.DirentType {
+	switch t {
 	case ftpclient.TypeDir:
 		return fuse.DT_Dir
 	case ftpclient.TypeLink:

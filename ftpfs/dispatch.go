@@ -52,7 +52,7 @@ func (s *server) dispatch(req fuse.Request) {
 		}
 	case *fuse.ReadRequest:
 		if r.Dir {
-			s.readDir(n, r)
+			s.readDir(r)
 		} else {
 			s.read(r)
 		}

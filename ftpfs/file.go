@@ -292,6 +292,9 @@ func (s *server) fsync(r *fuse.FsyncRequest) {
 // last flush, by mmap, is published here, and kept if that fails.
 func (s *server) release(r *fuse.ReleaseRequest) {
 	h := s.fs.handles.remove(r.Handle)
+	if h != nil && h.dir != nil {
+		h.dir.Close()
+	}
 	if h == nil || h.content == nil {
 		r.Respond()
 		return

@@ -14,14 +14,6 @@ type handle struct {
 	dir     *dirHandle
 }
 
-// A dirHandle is the directory as it was when it was opened or rewound, so
-// that a walk sees every entry once while others come and go.
-type dirHandle struct {
-	mu   sync.Mutex
-	data []byte // all entries, as the kernel takes them
-	read bool   // something was read since data was made
-}
-
 // handles numbers what is open.
 type handles struct {
 	mu   sync.Mutex

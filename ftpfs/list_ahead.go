@@ -39,7 +39,7 @@ func (t *tree) listAhead(ctx context.Context, dirs []string, outlines bool) erro
 	case outlines:
 		return t.outlineAll(ctx, dirs)
 	case len(dirs) > 1:
-		load := func(ctx context.Context, dir string, fill filling) (cache.Listing[ftpclient.Entry], error) {
+		load := func(ctx context.Context, dir string, fill cache.Fill[ftpclient.Entry]) (cache.Listing[ftpclient.Entry], error) {
 			return t.dirs.Load(ctx, dir, 0, fill)
 		}
 		return outageOf(t.fillAll(ctx, dirs, load, func() (fills []filling) {
@@ -127,18 +127,18 @@ func (t *tree) settle(ctx context.Context, dir, name string, found cache.Found[f
 	return found, true
 }
 
-// filling is how a directory's place in the cache is filled.
+// filling makes an answer of the server's what fills a directory's place in the cache.
 type filling = func(context.Context) (cache.Filled[ftpclient.Entry], error)
 
 // fillAll fills several directories, by load, with what ask finds for each.
-func (t *tree) fillAll(ctx context.Context, dirs []string, load func(context.Context, string, filling) (cache.Listing[ftpclient.Entry], error), ask func() []filling) []error {
+func (t *tree) fillAll(ctx context.Context, dirs []string, load func(context.Context, string, cache.Fill[ftpclient.Entry]) (cache.Listing[ftpclient.Entry], error), ask func() []filling) []error {
 	var group sync.WaitGroup
 	errs := make([]error, len(dirs))
 	answers := make([]chan filling, len(dirs))
 	for i, dir := range dirs {
 		answers[i] = make(chan filling, 1)
 		group.Go(func() {
-			_, errs[i] = load(ctx, dir, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
+			_, errs[i] = load(ctx, dir, func(ctx context.Context, _ func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
 				select {
 				case fill := <-answers[i]:
 					return fill(ctx)

@@ -31,7 +31,7 @@ type node struct {
 	unlinked bool             // since we removed or replaced it: its bytes are not wanted
 	entry    ftpclient.Entry  // as last seen
 	content  *content         // while open or not uploaded
-	kept     ftpclient.Entry  // the version whose pages the kernel may keep
+	kept     *ftpclient.Entry // the version whose pages the kernel may keep; nil: none
 	shifted  bool             // the kernel's pages have appended bytes in the wrong place
 }
 
@@ -321,8 +321,8 @@ func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpcli
 func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	same := !n.shifted && (local || !n.kept.ModTime.IsZero() && sameVersion(n.kept, e))
-	n.kept, n.shifted = e, false
+	same := !n.shifted && (local || n.kept != nil && !n.kept.ModTime.IsZero() && sameVersion(*n.kept, e))
+	n.kept, n.shifted = &e, false
 	return same
 }
 
@@ -344,8 +344,8 @@ func (ns *nodes) isShifted(n *node) bool {
 func (ns *nodes) keep(n *node, old, e ftpclient.Entry) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	if sameVersion(n.kept, old) {
-		n.kept = e
+	if n.kept != nil && sameVersion(*n.kept, old) {
+		n.kept = &e
 	}
 }
 

@@ -82,9 +82,7 @@ func (t *tree) Close() { t.dirs.Close() }
 // for the server where the cache does not know.
 func (t *tree) list(ctx context.Context, dir string, maxAge time.Duration) (cache.Listing[ftpclient.Entry], error) {
 	load := func() (cache.Listing[ftpclient.Entry], error) {
-		return t.dirs.Load(ctx, dir, maxAge, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
-			return t.fill(ctx, dir)
-		})
+		return t.dirs.Load(ctx, dir, maxAge, t.ask(dir))
 	}
 	l, err := load()
 	if errors.Is(err, errNoOutline) {
@@ -95,18 +93,36 @@ func (t *tree) list(ctx context.Context, dir string, maxAge time.Duration) (cach
 
 // names is list for who wants names and types alone.
 func (t *tree) names(ctx context.Context, dir string) (cache.Listing[ftpclient.Entry], error) {
-	l, err := t.dirs.Outline(ctx, dir, func(ctx context.Context) (cache.Filled[ftpclient.Entry], error) {
-		return t.fill(ctx, dir)
-	})
+	l, err := t.dirs.Outline(ctx, dir, t.ask(dir))
 	if errors.Is(err, errNoOutline) {
 		return t.list(ctx, dir, 0)
 	}
 	return l, err
 }
 
-func (t *tree) fill(ctx context.Context, dir string) (cache.Filled[ftpclient.Entry], error) {
-	listing, err := t.client.List(ctx, dir)
-	return t.digest(ctx, dir, listing, err)
+// follow is names for who wants to see them as they come; the kind of each is the type of its
+// entry. It does not block.
+func (t *tree) follow(dir string) (*cache.Arrival[ftpclient.Entry], error) {
+	return t.dirs.Follow(dir, t.ask(dir))
+}
+
+// ask has the server list dir.
+func (t *tree) ask(dir string) cache.Fill[ftpclient.Entry] {
+	return func(ctx context.Context, arrived func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
+		listing, err := t.client.ListArriving(ctx, dir, func(entries []ftpclient.Entry) { arrived(t.glimpse(entries)) })
+		return t.digest(ctx, dir, listing, err)
+	}
+}
+
+// glimpse is what can be shown of entries whose listing is not whole.
+func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early {
+	early := make([]cache.Early, 0, len(entries))
+	for _, e := range entries {
+		if len(e.Name) <= maxName && !isTemp(e.Name) { // what is hidden depends on its time, which is not certain yet
+			early = append(early, cache.Early{Name: e.Name, Kind: uint8(e.Type)})
+		}
+	}
+	return early
 }
 
 // digest turns the server's answer into what is shown.
@@ -354,7 +370,7 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 	t.stamp(path, e)
 	t.changed(dir)
 	t.dirs.DropTree(path)
-	t.dirs.Load(ctx, path, 0, func(context.Context) (cache.Filled[ftpclient.Entry], error) {
+	t.dirs.Load(ctx, path, 0, func(context.Context, func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
 		return cache.Filled[ftpclient.Entry]{Complete: true}, nil
 	})
 	return e, nil

@@ -262,7 +262,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	}
 	c.settle()
 	u.nodes.mu.Lock()
-	n.entry, n.kept = e, e
+	n.entry, n.kept = e, &e
 	u.nodes.mu.Unlock()
 	u.tidy()
 }
