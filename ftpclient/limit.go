@@ -84,7 +84,29 @@ func (p *pool) dialFailed(err error) {
 
 // holds tells whether w has to wait because bulk transfers have what they may have. mu is
 // held.
-func (p *pool) holds(w *waiter) bool { return w.use == useBulk && p.bulk >= max(1, p.limit-1) }
+func (p *pool) holds(w *waiter) bool {
+	switch w.use {
+	case useBulk:
+		return p.bulk >= max(1, p.limit-1)
+	case useExtra: // and one for whoever comes next
+		return p.bulk >= p.limit-2
+	}
+	return false
+}
+
+// refuseExtra tells those who do not want to wait for others that they would have to, and
+// returns how many they were. mu is held.
+func (p *pool) refuseExtra() (n int) {
+	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
+		if w.use != useExtra {
+			return false
+		}
+		w.ready <- lease{err: ErrBusy}
+		n++
+		return true
+	})
+	return n
+}
 
 // refuse tells the first n waiters that there is no connection for them. mu is held.
 func (p *pool) refuse(n int, err error) {

@@ -16,7 +16,11 @@ const (
 	useShort use = iota // commands without data
 	useList             // a listing
 	useBulk             // a file's content
+	useExtra            // the same, but only of a connection that nobody else wants
 )
+
+// ErrBusy is the error of RetrieveExtra when there is no connection to spare.
+var ErrBusy = errors.New("all connections are in use or may soon be")
 
 // pool keeps the control connections: at most limit, handed out first come first
 // served. One connection less than the limit may serve bulk transfers at a time, so
@@ -118,6 +122,10 @@ func (p *pool) schedule() {
 	unserved, held := 0, 0
 	waiting := p.waiters[:0]
 	for _, w := range p.waiters {
+		if w.use == useExtra && p.holds(w) {
+			w.ready <- lease{err: ErrBusy}
+			continue
+		}
 		if p.holds(w) {
 			held++
 			waiting = append(waiting, w)
@@ -130,7 +138,8 @@ func (p *pool) schedule() {
 			continue
 		}
 		p.conns[c] = w.use
-		if w.use == useBulk {
+		if w.use == useBulk || w.use == useExtra {
+			p.conns[c] = useBulk
 			p.bulk++
 		}
 		w.ready <- lease{c: c}
@@ -149,6 +158,9 @@ func (p *pool) schedule() {
 			p.dialing--
 			break
 		}
+	}
+	if unserved > p.dialing && (len(p.conns)+p.dialing >= p.limit || p.pause > 0) {
+		unserved -= p.refuseExtra()
 	}
 	if p.wantsReserve() {
 		p.dialing++

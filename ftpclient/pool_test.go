@@ -405,3 +405,39 @@ func TestNoReserveWhereRefused(t *testing.T) {
 		t.Errorf("%d logins tried", tried)
 	}
 }
+
+// An extra transfer takes what is to spare, and nobody waits because of it.
+func TestExtraTransfers(t *testing.T) {
+	ctx := context.Background()
+	for _, limit := range []int{0, 2} {
+		e, cl := embedded(t, Config{Connections: 4})
+		put(t, e, "/f", make([]byte, 1<<20))
+		e.Limit(limit, true)
+		first, err := cl.Retrieve(ctx, "/f", 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer first.Close()
+		for i := range 3 {
+			r, err := cl.RetrieveExtra(ctx, "/f", 1<<10, 1<<20)
+			if err == nil {
+				defer r.Close()
+			} else if !errors.Is(err, ErrBusy) {
+				t.Error(err)
+			}
+			if (err == nil) != (i == 0) { // one is left for the next transfer, one that transfers never get
+				t.Errorf("limit %d, transfer %d: %v", limit, i, err)
+			}
+		}
+		if cl.Contended() {
+			t.Error("contended by those who do not wait")
+		}
+		if limit == 0 {
+			second, err := cl.Retrieve(ctx, "/f", 0, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second.Close()
+		}
+	}
+}

@@ -33,6 +33,17 @@ type Reader struct {
 // Reader is ended by Close, which the caller owes. Nothing is asked if offset is
 // beyond 0 and not below size.
 func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64) (*Reader, error) {
+	return cl.retrieve(ctx, useBulk, path, offset, size)
+}
+
+// RetrieveExtra is Retrieve for a transfer that others can do without: one more part of a
+// file that is being read. It waits for no connection that is in use, and leaves one for
+// the next transfer besides the one that transfers never get; else it is ErrBusy at once.
+func (cl *Client) RetrieveExtra(ctx context.Context, path string, offset, size int64) (*Reader, error) {
+	return cl.retrieve(ctx, useExtra, path, offset, size)
+}
+
+func (cl *Client) retrieve(ctx context.Context, u use, path string, offset, size int64) (*Reader, error) {
 	if err := checkPath("RETR", path); err != nil {
 		return nil, err
 	}
@@ -47,7 +58,7 @@ func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64)
 		r.done, r.err = true, io.EOF
 		return r, nil
 	}
-	c, o, err := cl.openTransfer(ctx, useBulk, true, func(c *conn) (transfer, error) {
+	c, o, err := cl.openTransfer(ctx, u, true, func(c *conn) (transfer, error) {
 		return c.retrieveTransfer(path, offset, r.left)
 	})
 	if err != nil {

@@ -19,6 +19,10 @@ type contents struct {
 	files  *cache.Files
 	space  *space
 	base   context.Context // ends with the mount
+
+	pace     pace
+	parallel int   // most transfers for one reader
+	ahead    int64 // how far these may run ahead of it
 }
 
 // open returns the content of n for one more user, whose bytes are those of e
@@ -97,14 +101,18 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 // make gives file streams that bring the bytes of base.
 func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
 	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
-	open := func(ctx context.Context, off, size int64) (io.ReadCloser, error) {
+	open := func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
+		retrieve := cs.client.Retrieve
+		if extra {
+			retrieve = cs.client.RetrieveExtra
+		}
 		path, err := cs.remote(n, c)
 		if err == nil && c.again() {
 			err = cs.confirm(ctx, c, path)
 		}
 		for err == nil {
 			var r io.ReadCloser
-			if r, err = cs.client.Retrieve(ctx, path, off, size); err == nil {
+			if r, err = retrieve(ctx, path, off, size); err == nil {
 				return r, nil
 			}
 			asked := path
@@ -115,7 +123,7 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 		}
 		return nil, err
 	}
-	c.streams = newStreams(cs.base, file, base.Size, open, cs.yield)
+	c.streams = newStreams(cs.base, file, base.Size, source{open, cs.yield, &cs.pace, cs.parallel, cs.ahead})
 	return c
 }
 

@@ -19,6 +19,7 @@
 //     a sparse local file with the ranges that are present and dirty.
 //   - stream: one RETR that fills a content from an offset onward, a bounded
 //     window ahead of its readers.
+//   - crew: several streams that work for one reader, while that is faster.
 //   - upload: one STOR under a temporary name, then one write with the rename
 //     to the real name; or one APPE of the tail of a file that only grew.
 //

@@ -27,6 +27,7 @@ type Options struct {
 	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
 	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
 	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
+	Parallel           int           // most transfers at a time for one reader of a large file, as long as each makes it faster; 0 is 4
 	Capacity           int64         // the size of the server in bytes, where it does not tell; 0 is unknown
 	ReadOnly           bool          // refuse all changes
 	UID, GID           uint32        // the owner shown for everything
@@ -52,6 +53,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
+	}
+	if o.Parallel == 0 {
+		o.Parallel = 4
 	}
 	if o.CacheDir == "" {
 		dir, err := os.UserCacheDir()
@@ -145,7 +149,10 @@ func (f *FS) prepare(base context.Context) (err error) {
 		return err
 	}
 	f.space = newSpace(f.client, base, f.opts)
-	f.contents = &contents{client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base}
+	f.contents = &contents{
+		client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base,
+		parallel: f.opts.Parallel, ahead: f.opts.CacheBytes / 4,
+	}
 	f.uploads = newUploads(f.contents, f.log)
 	f.nodes.root.entry.ModTime = time.Now()
 	if f.opts.Delay {

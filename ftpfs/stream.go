@@ -4,231 +4,53 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
-	"ftpfs/cache"
 	"ftpfs/ftpclient"
 )
 
 const (
 	firstWindow = 512 << 10 // read ahead of a stream that starts a file
-	seekWindow  = 128 << 10 // read ahead after a seek: random access wants little
+	seekWindow  = 128 << 10 // read ahead after a seek, at most: random access wants little
 	maxWindow   = 8 << 20   // read ahead of a reader that goes on and on
 	streamStep  = 512 << 10 // bytes that a stream moves at a time, at most
-	skipGap     = 512 << 10 // a gap that a running stream reaches sooner than a new one would
-	aheadGap    = 2 << 20   // the same within its window, where it is going anyway
-	maxStreams  = 3         // of one file: interleaved readers
 
+	stepTime     = 5 * time.Millisecond  // what comes in it is moved together
 	pausedFor    = 5 * time.Second       // a stream nobody reads ends after it
 	contendCheck = 10 * time.Millisecond // how soon a paused stream gives way to one that waits
-	readTries    = 3                     // attempts without a byte of progress
 )
-
-// streams bring the bytes of one file from the server into its local file.
-// Each is one RETR that runs from an offset onward, a window ahead of its
-// readers, and pauses when nobody follows. All methods may be called at the
-// same time.
-type streams struct {
-	file  *cache.File
-	open  func(ctx context.Context, off, size int64) (io.ReadCloser, error)
-	yield func(moved int) bool // whether a stream that moved so much should end for somebody who waits; below 0: it is paused
-
-	base   context.Context // ends with the file
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // the streams' goroutines
-
-	mu      sync.Mutex
-	size    int64 // of the version on the server
-	running []*stream
-	pending []span        // reads that were announced and are not answered yet
-	held    chan struct{} // no new streams until it is closed; nil when not held
-	closed  bool
-}
 
 // A stream is one retrieval under way. Its fields are guarded by streams.mu.
 type stream struct {
 	start   int64         // where it began
 	pos     int64         // the next byte to come
 	limit   int64         // where it pauses
+	goal    int64         // the end of the segment that it brings in any case; 0: none
 	window  int64         // how far ahead of its readers it runs
 	used    time.Time     // when a reader last wanted it
+	waiters int           // readers that wait for it
+	wanted  int64         // where the first of them can go on
+	extra   bool          // nobody has waited for it yet
 	cancel  func()        // ends it at once
 	stopped bool          // told to end
 	done    bool          // ended
 	err     error         // why, nil at the file's end or when it was told to
-	changed chan struct{} // closed and renewed with each change
+	changed chan struct{} // closed and renewed when somebody should look
 }
 
-type span struct{ off, end int64 }
+// unwanted is the wanted of a stream without waiters.
+const unwanted = math.MaxInt64
 
-func newStreams(base context.Context, file *cache.File, size int64, open func(context.Context, int64, int64) (io.ReadCloser, error), yield func(int) bool) *streams {
-	ctx, cancel := context.WithCancel(base)
-	return &streams{file: file, size: size, open: open, yield: yield, base: ctx, cancel: cancel}
-}
-
-// Close ends all streams and waits for them; readers that wait get an error.
-func (ss *streams) Close() {
-	ss.mu.Lock()
-	ss.closed = true
-	ss.mu.Unlock()
-	ss.stop()
-	ss.cancel()
-	ss.wg.Wait()
-}
-
-// stop ends all streams; who waits for them needs new ones.
-func (ss *streams) stop() {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	for _, s := range ss.running {
-		s.stop()
-	}
-}
-
-// hold ends all streams, waits for them and keeps new ones from starting, for
-// a change of the version or the name that they read. resume lets them go on,
-// with a file of the given size; below 0 it is as it was.
-func (ss *streams) hold() (resume func(size int64)) {
-	ss.mu.Lock()
-	held := make(chan struct{})
-	ss.held = held
-	for len(ss.running) > 0 {
-		s := ss.running[0]
-		s.stop()
-		changed := s.changed
-		ss.mu.Unlock()
-		<-changed
-		ss.mu.Lock()
-	}
-	ss.mu.Unlock()
-	return func(size int64) {
-		ss.mu.Lock()
-		defer ss.mu.Unlock()
-		ss.held = nil
-		if size >= 0 {
-			ss.size = size
-		}
-		close(held)
-	}
-}
-
-// announce tells of a read before its turn comes, in the order in which the
-// kernel sent them: the goroutines of neighbouring reads run in any order,
-// and a stream should start at the first of them. Each announce has its
-// settle.
-func (ss *streams) announce(off int64, n int) {
-	ss.mu.Lock()
-	ss.pending = append(ss.pending, span{off, off + int64(n)})
-	ss.mu.Unlock()
-}
-
-func (ss *streams) settle(off int64, n int) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	for i, p := range ss.pending {
-		if p.off == off && p.end == off+int64(n) {
-			ss.pending = append(ss.pending[:i], ss.pending[i+1:]...)
-			return
-		}
-	}
-}
-
-// present tells whether [off, off+n), as far as the file goes, is there, and
-// lets the streams that bring what follows know that it is read.
-func (ss *streams) present(off, n int64) bool {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if ss.closed {
-		return false
-	}
-	ss.follow(off, off+n)
-	start, end := ss.file.Missing(off, n)
-	return start >= end
-}
-
-// read reads like io.ReaderAt, waiting for what has to come from the server.
-func (ss *streams) read(ctx context.Context, p []byte, off int64) (int, error) {
-	defer ss.file.KeepRange(off, int64(len(p)))()
-	if err := ss.fetch(ctx, off, int64(len(p))); err != nil {
-		return 0, err
-	}
-	return ss.file.ReadAt(expired, p, off)
-}
-
-// expired makes cache.File.ReadAt answer at once when a range is absent.
-var expired = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// fetch returns when [off, off+n), as far as the file goes, was present.
-func (ss *streams) fetch(ctx context.Context, off, n int64) error {
-	tries := 0
-	var last int64 = -1
-	for {
-		ss.mu.Lock()
-		if ss.closed {
-			ss.mu.Unlock()
-			return syscall.EBADF
-		}
-		ss.follow(off, off+n)
-		start, end := ss.file.Missing(off, n)
-		if start >= end {
-			ss.mu.Unlock()
-			return nil
-		}
-		if held := ss.held; held != nil {
-			ss.mu.Unlock()
-			select {
-			case <-held:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			continue
-		}
-		s := ss.steer(start, end)
-		changed := s.changed
-		ss.mu.Unlock()
-
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-
-		ss.mu.Lock()
-		done, err := s.done, s.err
-		if s.stopped {
-			err = nil // its end was wanted
-		}
-		ss.mu.Unlock()
-		if !done || err == nil {
-			continue
-		}
-		// The stream broke. Another one goes on where it stopped, unless
-		// the server said no or nothing comes at all.
-		if start > last {
-			tries, last = 0, start
-		}
-		tries++
-		var refused *ftpclient.Error
-		if errors.As(err, &refused) && !refused.Temporary() || errno(err) == syscall.ETIMEDOUT || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOSPC) || tries >= readTries {
-			return err
-		}
-	}
-}
-
-// follow moves the windows of the streams that a reader at [off, end) is
-// behind. It wants streams.mu held.
-func (ss *streams) follow(off, end int64) {
-	for _, s := range ss.running {
-		if off >= s.start-seekWindow && end <= s.pos+skipGap && end+s.window/2 > s.limit {
-			s.extend(end)
-		}
-	}
+// join begins a reader's wait for what lies before end; leave ends it.
+func (s *stream) join(end int64) (changed <-chan struct{}) {
+	s.waiters++
+	s.wanted = min(s.wanted, end)
+	s.extra = false
+	return s.changed
 }
 
 // extend lets s run a window beyond end, a larger one each time.
@@ -249,54 +71,15 @@ func (s *stream) stop() {
 func (s *stream) broadcast() {
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.wanted = unwanted
 }
 
-// steer returns the stream that will bring the missing range, a new one when
-// none is about to. It wants streams.mu held.
-func (ss *streams) steer(start, end int64) *stream {
-	for _, s := range ss.running {
-		if !s.stopped && s.pos <= start && (start <= s.pos+skipGap || start <= min(s.limit, s.pos+aheadGap)) {
-			if end > s.limit {
-				s.extend(end)
-			}
-			s.used = time.Now()
-			return s
-		}
+// lessUseful tells which of two streams that nobody waits for should end.
+func (s *stream) lessUseful(than *stream) bool {
+	if s.extra != than.extra {
+		return s.extra
 	}
-	for again := true; again; { // begin with the first of neighbouring reads
-		again = false
-		for _, p := range ss.pending {
-			if p.off < start && p.end >= start {
-				if from, to := ss.file.Missing(p.off, start-p.off); from < to {
-					start, again = from, true
-				}
-			}
-		}
-	}
-	if len(ss.running) >= maxStreams {
-		least := ss.running[0]
-		for _, s := range ss.running {
-			if s.used.Before(least.used) {
-				least = s
-			}
-		}
-		least.stop()
-	}
-	s := &stream{start: start, pos: start, window: seekWindow, used: time.Now(), changed: make(chan struct{})}
-	if start == 0 {
-		s.window = firstWindow
-	}
-	for _, p := range ss.pending { // what is asked for already is part of the range
-		if p.off <= end && p.end > end {
-			end = p.end
-		}
-	}
-	s.limit = end + s.window
-	ctx, cancel := context.WithCancel(ss.base)
-	s.cancel = cancel
-	ss.running = append(ss.running, s)
-	ss.wg.Go(func() { ss.run(ctx, s) })
-	return s
+	return s.used.Before(than.used)
 }
 
 // run is the goroutine of one stream.
@@ -305,41 +88,56 @@ func (ss *streams) run(ctx context.Context, s *stream) {
 	err := ss.pump(ctx, s)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if errors.Is(err, ftpclient.ErrBusy) {
+		s.stopped = true
+		ss.crew.free = time.Now().Add(makeWay)
+	}
 	s.done, s.err = true, err
-	for i, other := range ss.running {
-		if other == s {
-			ss.running = append(ss.running[:i], ss.running[i+1:]...)
-			break
-		}
+	ss.running = slices.DeleteFunc(ss.running, func(other *stream) bool { return other == s })
+	if err != nil && !s.stopped && s.working() && s.pos == s.start {
+		ss.crew.settle(ss.crew.want/2, time.Now()) // the server does not bear so many
 	}
 	s.broadcast()
+	ss.free()
+	if err == nil {
+		ss.staff(time.Now())
+	}
 }
+
+// steps are buffers of streams.
+var steps = sync.Pool{New: func() any { return new([streamStep]byte) }}
 
 func (ss *streams) pump(ctx context.Context, s *stream) error {
 	ss.mu.Lock()
-	size := ss.size
+	size, extra := ss.size, s.extra
 	ss.mu.Unlock()
-	r, err := ss.open(ctx, s.start, size)
+	asked := time.Now()
+	r, err := ss.open(ctx, s.start, size, extra)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	defer context.AfterFunc(ctx, func() { r.Close() })() // a blocked Read ends with the file
-	buf := make([]byte, min(streamStep, max(size-s.start, 1)))
+	buf := steps.Get().(*[streamStep]byte)
+	defer steps.Put(buf)
+	meter := meter{pace: ss.pace}
 	for moved := 0; ; {
-		if !ss.proceed(s, moved) {
+		if !ss.proceed(s, moved, &meter) {
 			return nil
 		}
-		n, err := r.Read(buf[:min(int64(len(buf)), size-s.pos)])
+		begin := time.Now()
+		n, err := readSome(r, buf[:min(streamStep, size-s.pos)], ss.pace.within(stepTime))
 		if n > 0 {
 			if err := ss.file.Fill(buf[:n], s.pos); err != nil {
 				return err
 			}
+			now := time.Now()
+			if moved == 0 {
+				ss.pace.opened(now.Sub(asked))
+			}
+			meter.count(n, now.Sub(begin))
 			moved += n
-			ss.mu.Lock()
-			s.pos += int64(n)
-			s.broadcast()
-			ss.mu.Unlock()
+			ss.moved(s, n, now)
 		}
 		switch {
 		case s.pos >= size:
@@ -352,17 +150,42 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	}
 }
 
+// readSome reads like r, but no less than so many bytes if they come: each step
+// costs several system calls.
+func readSome(r io.Reader, p []byte, least int64) (n int, err error) {
+	n, err = r.Read(p)
+	for err == nil && n > 0 && n < len(p) && int64(n) < least {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// moved is told of n bytes more that are in the local file.
+func (ss *streams) moved(s *stream, n int, now time.Time) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.pos += int64(n)
+	if s.pos >= s.wanted {
+		s.broadcast()
+	}
+	ss.tend(s, n, now)
+}
+
 // proceed waits while s has nothing to do. It returns false when s should
 // end: told so, not wanted any more, or in the way of somebody.
-func (ss *streams) proceed(s *stream, moved int) bool {
+func (ss *streams) proceed(s *stream, moved int, m *meter) bool {
 	var tick *time.Ticker
 	for {
 		ss.mu.Lock()
-		stop := s.stopped || s.pos >= ss.size
-		pause := s.pos >= s.limit
-		if !pause {
-			start, end := ss.file.Missing(s.pos, s.limit-s.pos)
-			pause = start >= end
+		stop := ss.relieve(s, time.Now()) || s.stopped || s.pos >= ss.size || ss.overtaken(s)
+		pause := s.pos >= max(s.limit, s.goal)
+		if pause && ss.crew.want < 2 {
+			ss.crew.paused = true
+		}
+		if s.extra && moved > 0 {
+			moved = -1
 		}
 		idle := time.Since(s.used)
 		changed := s.changed
@@ -371,10 +194,11 @@ func (ss *streams) proceed(s *stream, moved int) bool {
 		case stop:
 			return false
 		case !pause:
-			return !ss.yield(moved)
-		case idle > pausedFor, ss.yield(-1):
+			return !ss.yields(moved)
+		case idle > pausedFor, ss.yields(-1):
 			return false
 		}
+		m.pause()
 		if tick == nil {
 			tick = time.NewTicker(contendCheck)
 			defer tick.Stop()
@@ -384,4 +208,31 @@ func (ss *streams) proceed(s *stream, moved int) bool {
 		case <-tick.C:
 		}
 	}
+}
+
+// yields tells whether a stream that moved so much ends for somebody who waits.
+func (ss *streams) yields(moved int) bool {
+	if !ss.yield(moved) {
+		return false
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.crew.free = time.Now().Add(makeWay)
+	return true
+}
+
+// overtaken tells whether another stream brings what follows, or so much of it
+// is present that a new one is sooner at the end of that. It wants streams.mu
+// held.
+func (ss *streams) overtaken(s *stream) bool {
+	if s.pos == s.start {
+		return false
+	}
+	for _, other := range ss.running {
+		if !other.stopped && other.start > s.start && other.start <= s.pos && s.pos <= other.pos {
+			return true
+		}
+	}
+	start, end := ss.file.Missing(s.pos, ss.pace.skip())
+	return start >= end
 }

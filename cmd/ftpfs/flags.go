@@ -57,6 +57,7 @@ type flags struct {
 	dirCacheEntries int
 	cacheDir        string
 	cacheSize       int64
+	parallel        int
 
 	readOnly           bool
 	uid, gid           uint32
@@ -105,6 +106,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
 	s.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "`DIR` where file contents are kept while mounted")
 	s.Var(value(&f.cacheSize, parseSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; files being written come on top")
+	s.IntVar(&f.parallel, "parallel", 4, "most transfers at a time for one reader of a large file, a `NUMBER`; they are added only while they make it faster")
 
 	s.BoolVar(&f.readOnly, "read-only", false, "refuse every change")
 	f.uid, f.gid = uint32(os.Getuid()), uint32(os.Getgid())
@@ -191,6 +193,8 @@ func (f *flags) check() error {
 		return fail(exitUsage, "--dir-cache-ttl has to be longer than 0, as in 1s.")
 	case f.dirCacheEntries < 1:
 		return fail(exitUsage, "--dir-cache-entries has to be 1 or more.")
+	case f.parallel < 1:
+		return fail(exitUsage, "--parallel has to be 1 or more.")
 	}
 	return f.checkConnection()
 }

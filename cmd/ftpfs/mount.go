@@ -279,6 +279,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
 		CacheBytes:         f.cacheSize,
+		Parallel:           f.parallel,
 		Capacity:           f.capacity,
 		Xattr:              f.xattr,
 		ReadOnly:           f.readOnly,

@@ -129,6 +129,7 @@ func (c *configuration) vsftpd(servers string) ([]string, error) {
 	if c.opts.ImplicitTLS {
 		lines = append(lines, "implicit_ssl=YES")
 	}
+	lines = append(lines, c.opts.Directives...)
 	if c.opts.Promiscuous {
 		lines = append(lines, "pasv_promiscuous=YES", "port_promiscuous=YES")
 	}

@@ -31,7 +31,7 @@ type RealOptions struct {
 	NoRestart   bool          // proftpd: no REST before STOR
 	NoMLSD      bool          // proftpd, pyftpdlib: MLSD and MLST are not there
 	Quota       int64         // proftpd: most bytes that the user may have stored; 0 = any number
-	Directives  []string      // proftpd: further lines of its configuration, such as LoadModule
+	Directives  []string      // proftpd, vsftpd: further lines of its configuration, such as LoadModule
 	Promiscuous bool          // data connections may come from, and go to, hosts other than the client's
 	ImplicitTLS bool          // vsftpd, proftpd: TLS from the first byte; implies TLS
 	TimeZone    string        // name of the server's zone, by whose clock LIST shows times; "" = UTC. vsftpd's MDTM goes by it, too

@@ -1,0 +1,164 @@
+package ftpfs
+
+import "time"
+
+// One transfer does not always fill the link: the round trip is long, packets
+// are lost, or the server slows each connection down. For a reader that goes
+// on and on and waits for the link all the time, more of them are tried. As
+// many stay as have raised the rate of all together; now and then it is tried
+// whether fewer do as well.
+
+const (
+	sequential    = 512 << 10              // what one transfer brings in order before more are tried
+	leastMeasure  = 400 * time.Millisecond // for a rate to be known
+	trialPatience = 10 * time.Second       // for the transfers on trial to begin
+	firstRest     = 10 * time.Second       // before the next trial, doubled after each
+	longestRest   = 2 * time.Minute
+	engagedFor    = 2 * time.Second // after its last read a reader is believed to go on
+	makeWay       = time.Second     // for how long none is added when others need the connections
+	worthIt       = 2 * time.Second // what a file has to take for a trial, by one transfer
+	sameRate      = 0.9             // a share of the rate that is no loss
+)
+
+// A crew is the transfers that work for one reader of a file. Its fields are
+// guarded by streams.mu.
+type crew struct {
+	want  int       // how many there should be; below 2 there is no crew
+	front int64     // where the reader is
+	seen  time.Time // when it was there
+
+	since   time.Time // when the measurement began
+	bytes   int64     // that have come since
+	starved bool      // the reader has waited since
+	paused  bool      // a stream has waited for the reader since
+
+	had   int       // how many there were before the trial under way; 0: none is
+	rate  float64   // theirs, in bytes a second
+	until time.Time // those on trial have to begin by then
+	fewer bool      // the next trial is one with fewer
+	next  time.Time // when it may begin
+	free  time.Time // no more transfers before it: others need the connections
+	rest  time.Duration
+}
+
+// follow is told of a read, and tells whether it is one of the reader's.
+func (c *crew) follow(off, end, ahead int64) bool {
+	if c.want < 2 || off < c.front-mostSkip || off > c.front+ahead {
+		return false
+	}
+	c.front, c.seen = max(c.front, end), time.Now()
+	return true
+}
+
+// measure begins a measurement.
+func (c *crew) measure(now time.Time) {
+	c.since, c.bytes, c.starved, c.paused = now, 0, false, false
+}
+
+// settle ends a trial, and puts the next one off.
+func (c *crew) settle(want int, now time.Time) {
+	c.want, c.had = max(want, 1), 0
+	c.rest = min(max(2*c.rest, firstRest), longestRest)
+	c.next = now.Add(c.rest)
+}
+
+// decide judges the trial under way by the rate that was measured, or begins
+// one, with at most so many transfers.
+func (c *crew) decide(rate float64, now time.Time, most int) {
+	switch want := max(c.want, 1); {
+	case c.had > 0 && c.want > c.had:
+		if rate < c.rate*(1+float64(c.want)/float64(c.had))/2 { // less than half of what they might add
+			c.fewer = true
+			c.settle(c.had, now)
+			return
+		}
+		c.had = 0
+		c.decide(rate, now, most)
+	case c.had > 0:
+		c.fewer = rate >= sameRate*c.rate
+		if !c.fewer {
+			want = c.had
+		}
+		c.settle(want, now)
+	case now.Before(c.next):
+	case c.fewer && want > 1:
+		c.begin(want/2, rate, now)
+	case !c.fewer && want < most:
+		c.begin(min(2*want, most), rate, now)
+	default:
+		c.fewer = want > 1
+		c.settle(want, now)
+	}
+}
+
+// begin begins a trial.
+func (c *crew) begin(want int, rate float64, now time.Time) {
+	c.had, c.want, c.rate, c.until = max(c.want, 1), want, rate, now.Add(trialPatience)
+}
+
+// tend is told of n bytes that s has brought. It wants streams.mu held.
+func (ss *streams) tend(s *stream, n int, now time.Time) {
+	c := &ss.crew
+	c.bytes += int64(n)
+	c.starved = c.starved || s.waiters > 0
+	least := max(leastMeasure, 3*ss.pace.begins())
+	if c.had > 0 {
+		least *= 2 // they get faster
+	}
+	switch took := now.Sub(c.since); {
+	case ss.parallel < 2:
+		return
+	case c.had > 0 && !ss.atWork(now), took > 4*least: // before that nothing was asked for
+		c.measure(now)
+		ss.staff(now)
+		return
+	case took < least:
+		return
+	}
+	rate := float64(c.bytes) / now.Sub(c.since).Seconds()
+	starved := c.starved && !c.paused
+	c.measure(now)
+	if starved && (c.want > 1 || ss.deserves(s, rate)) {
+		c.decide(rate, now, ss.parallel)
+	}
+	ss.staff(now)
+}
+
+// deserves tells whether a trial is worth it for the reader of s. It wants
+// streams.mu held.
+func (ss *streams) deserves(s *stream, rate float64) bool {
+	rest := min(ss.size-s.pos, ss.ahead)
+	return s.pos-s.start >= sequential && rest >= 2*leastSegment && float64(rest) >= rate*worthIt.Seconds()
+}
+
+// atWork tells whether all transfers on trial have begun. Too late is never:
+// then the trial ends. It wants streams.mu held.
+func (ss *streams) atWork(now time.Time) bool {
+	n := 0
+	for _, s := range ss.running {
+		if s.working() && s.pos > s.start {
+			n++
+		}
+	}
+	if n >= ss.crew.want {
+		return true
+	}
+	if now.After(ss.crew.until) {
+		ss.crew.settle(n, now)
+	}
+	return false
+}
+
+// engaged tells whether there is a reader to work for. It wants streams.mu
+// held.
+func (ss *streams) engaged(now time.Time) bool {
+	if now.Sub(ss.crew.seen) < engagedFor {
+		return true
+	}
+	for _, s := range ss.running {
+		if s.waiters > 0 {
+			return true
+		}
+	}
+	return false
+}

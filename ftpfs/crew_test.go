@@ -1,0 +1,224 @@
+package ftpfs
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+// A link is a way to a server in a test's own time: how long a transfer takes
+// to begin, and how fast one and all together are.
+type link struct {
+	opening time.Duration
+	each    float64 // bytes a second; 0: any
+	all     float64
+
+	mu   sync.Mutex
+	busy time.Time // until when it carries what was sent
+	most int       // transfers at a time
+	now  int
+	sent int64
+}
+
+// linked makes streams over a link, and the server behind it.
+func linked(t *testing.T, size, parallel int, l *link) (*streams, *fakeServer) {
+	ss, s := testStreams(t, size)
+	ss.parallel, ss.ahead = parallel, 64<<20
+	ss.open = func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
+		time.Sleep(l.opening)
+		r, err := s.open(ctx, off, size, extra)
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		l.now++
+		l.most = max(l.most, l.now)
+		l.mu.Unlock()
+		return &linkReader{ReadCloser: r, link: l, ready: time.Now()}, nil
+	}
+	return ss, s
+}
+
+// traffic tells how many transfers there are, how many there were at most, and
+// the bytes that all have sent.
+func (l *link) traffic() (now, most int, sent int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now, l.most, l.sent
+}
+
+type linkReader struct {
+	io.ReadCloser
+	link  *link
+	ready time.Time // when it has sent what it was asked for
+	once  sync.Once
+}
+
+func (r *linkReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p[:min(len(p), 64<<10)])
+	r.ready = later(r.ready, n, r.link.each)
+	r.link.mu.Lock()
+	r.link.busy = later(r.link.busy, n, r.link.all)
+	r.link.sent += int64(n)
+	wait := max(time.Until(r.ready), time.Until(r.link.busy))
+	r.link.mu.Unlock()
+	time.Sleep(wait)
+	return n, err
+}
+
+// later is when n bytes more have been sent.
+func later(ready time.Time, n int, rate float64) time.Time {
+	if now := time.Now(); ready.Before(now) {
+		ready = now
+	}
+	if rate == 0 {
+		return ready
+	}
+	return ready.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+}
+
+func (r *linkReader) Close() error {
+	r.once.Do(func() {
+		r.link.mu.Lock()
+		r.link.now--
+		r.link.mu.Unlock()
+	})
+	return r.ReadCloser.Close()
+}
+
+// readAll reads the file from off on, like the kernel, and returns how long it took.
+func (s *fakeServer) readAll(t *testing.T, ss *streams, off int) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for ; off < len(s.data); off += 128 << 10 {
+		if !ss.present(int64(off), 128<<10) {
+			s.check(t, ss, off, 128<<10)
+		}
+	}
+	return time.Since(begin)
+}
+
+func seconds(size int, rate float64) time.Duration {
+	return time.Duration(float64(size) / rate * float64(time.Second))
+}
+
+func TestMoreTransfersWhereEachIsSlow(t *testing.T) {
+	for name, l := range map[string]*link{
+		"limited by the server":     {opening: 5 * time.Millisecond, each: 512 << 10},
+		"limited, and far away":     {opening: 400 * time.Millisecond, each: 512 << 10},
+		"limited all together, too": {opening: 50 * time.Millisecond, each: 512 << 10, all: 3.5 * (512 << 10)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const size = 24 << 20
+				ss, s := linked(t, size, 4, l)
+				if took, one := s.readAll(t, ss, 0), seconds(size, l.each); took > one*10/27 {
+					t.Errorf("%v, one transfer takes %v", took, one)
+				}
+				if _, most, sent := l.traffic(); most != 4 || sent > size*11/10 {
+					t.Errorf("at most %d transfers, %d bytes of %d", most, sent, size)
+				}
+			})
+		})
+	}
+}
+
+func TestOneTransferWhereItFillsTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 24 << 20
+		l := &link{opening: 100 * time.Millisecond, all: 1 << 20}
+		ss, s := linked(t, size, 4, l)
+		if took, one := s.readAll(t, ss, 0), seconds(size, l.all); took > one*107/100 {
+			t.Errorf("%v, one transfer takes %v", took, one)
+		}
+		if _, most, sent := l.traffic(); most > 2 || len(s.opens()) > 6 || sent > size*107/100 {
+			t.Errorf("%d transfers at a time, begun at %v, %d bytes", most, s.opens(), sent)
+		}
+	})
+}
+
+func TestReaderSlowerThanTheLinkHasOneTransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{opening: 50 * time.Millisecond, each: 2 << 20}
+		ss, s := linked(t, 24<<20, 4, l)
+		s.check(t, ss, 0, 128<<10)
+		for off := 128 << 10; off < len(s.data); off += 128 << 10 {
+			time.Sleep(seconds(128<<10, 512<<10))
+			if !ss.present(int64(off), 128<<10) {
+				s.check(t, ss, off, 128<<10)
+			}
+		}
+		if _, most, _ := l.traffic(); len(s.opens()) > 3 || most > 2 { // at first the link is behind
+			t.Errorf("transfers began at %v", s.opens())
+		}
+	})
+}
+
+func TestNoConnectionToSpare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 12 << 20
+		l := &link{opening: 50 * time.Millisecond, each: 512 << 10}
+		ss, s := linked(t, size, 4, l)
+		open, extras := ss.open, 0 // the crew asks for one at a time
+		ss.open = func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
+			if extra {
+				extras++
+				return nil, ftpclient.ErrBusy
+			}
+			return open(ctx, off, size, extra)
+		}
+		took, one := s.readAll(t, ss, 0), seconds(size, l.each)
+		if _, most, _ := l.traffic(); took > one*105/100 || most != 1 || extras == 0 || extras > int(took/makeWay)+4 {
+			t.Errorf("%v, one transfer takes %v; at most %d, %d tries", took, one, most, extras)
+		}
+	})
+}
+
+func TestTransfersAreGivenBackWhenOthersNeedThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{opening: 50 * time.Millisecond, each: 512 << 10}
+		ss, s := linked(t, 24<<20, 4, l)
+		contended := make(chan struct{})
+		ss.yield = func(moved int) bool {
+			select {
+			case <-contended:
+				return moved < 0
+			default:
+				return false
+			}
+		}
+		for off := 0; off < 6<<20; off += 128 << 10 {
+			s.check(t, ss, off, 128<<10)
+		}
+		if now, _, _ := l.traffic(); now < 3 {
+			t.Fatalf("%d transfers", now)
+		}
+		close(contended)
+		time.Sleep(makeWay / 2)
+		if now, _, _ := l.traffic(); now > 1 {
+			t.Errorf("%d transfers are left", now)
+		}
+		s.check(t, ss, 8<<20, 1<<20)
+	})
+}
+
+func TestTransfersEndWhenTheReaderIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{opening: 50 * time.Millisecond, each: 512 << 10}
+		ss, s := linked(t, 24<<20, 4, l)
+		for off := 0; off < 6<<20; off += 128 << 10 {
+			s.check(t, ss, off, 128<<10)
+		}
+		time.Sleep(engagedFor)
+		_, _, before := l.traffic()
+		time.Sleep(time.Minute)
+		if now, _, sent := l.traffic(); now != 0 || sent > before+maxWindow+2<<20 {
+			t.Errorf("%d transfers are left, they brought %d bytes for nobody", now, sent-before)
+		}
+	})
+}

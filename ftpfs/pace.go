@@ -1,0 +1,97 @@
+package ftpfs
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	leastSkip = 64 << 10
+	usualSkip = 512 << 10 // before anything is known
+	mostSkip  = 4 << 20
+)
+
+// pace is how transfers from the server go: what a new one costs, and what one
+// brings. Those who seek decide by it. One serves all files of a mount.
+type pace struct {
+	mu      sync.Mutex
+	opening time.Duration // from the question to the first bytes; 0: unknown
+	rate    float64       // bytes a second of one transfer that need not wait for readers; 0: unknown
+}
+
+// opened is told how long a transfer took to begin. One that had to log in
+// first says little.
+func (p *pace) opened(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.opening == 0 {
+		p.opening = d
+		return
+	}
+	p.opening = (3*p.opening + min(d, 3*p.opening)) / 4
+}
+
+// moved is told of n bytes that came in that time.
+func (p *pace) moved(n int64, d time.Duration) {
+	rate := float64(n) / max(d, time.Microsecond).Seconds()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rate == 0 {
+		p.rate = rate
+		return
+	}
+	p.rate = (3*p.rate + rate) / 4
+}
+
+// begins is how long a new transfer takes to begin.
+func (p *pace) begins() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opening
+}
+
+// skip is how many bytes a transfer under way brings while another would begin.
+func (p *pace) skip() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.opening == 0 || p.rate == 0 {
+		return usualSkip
+	}
+	return min(max(int64(p.rate*p.opening.Seconds()), leastSkip), mostSkip)
+}
+
+// within is how many bytes a transfer brings in that time.
+func (p *pace) within(d time.Duration) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(p.rate * d.Seconds())
+}
+
+// A meter tells the pace of one transfer. What lay in the buffers of the
+// connection, while nobody read, does not count.
+type meter struct {
+	pace  *pace
+	bytes int64
+	took  time.Duration
+	stale int64 // bytes that do not count
+}
+
+const (
+	meterBytes = 256 << 10
+	meterTime  = 100 * time.Millisecond
+	buffered   = 1 << 20
+)
+
+func (m *meter) pause() { m.bytes, m.took, m.stale = 0, 0, buffered }
+
+func (m *meter) count(n int, took time.Duration) {
+	if m.stale > 0 {
+		m.stale -= int64(n)
+		return
+	}
+	m.bytes += int64(n)
+	if m.took += took; m.bytes >= meterBytes || m.took >= meterTime {
+		m.pace.moved(m.bytes, m.took)
+		m.bytes, m.took = 0, 0
+	}
+}
