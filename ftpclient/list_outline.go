@@ -60,7 +60,7 @@ func (cl *Client) outline(dir string, l Listing, self reply, err error) Outline 
 // (0xFF is telnet's IAC).
 func plain(l Listing) bool {
 	return l.self && l.Unparsed == 0 && !l.Truncated && !slices.ContainsFunc(l.Entries, func(e Entry) bool {
-		return e.Type != TypeFile && e.Type != TypeDir || strings.ContainsAny(e.Name, "\r\n") || !utf8.ValidString(e.Name)
+		return e.Type != TypeFile && e.Type != TypeDir || strings.ContainsAny(e.Name, "\r\n") || strings.Contains(e.Name, escape) || !utf8.ValidString(e.Name)
 	})
 }
 
