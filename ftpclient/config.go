@@ -25,7 +25,7 @@ type Config struct {
 	ActivePorts   PortRange     // ports to listen on in active mode, waited for while all are in use; zero = any
 	ActiveAddress netip.Addr    // address told in PORT and EPRT; zero = the control connection's local address
 	PasvAddress   PasvAddress   // where to connect to in passive mode; zero = the control connection's peer
-	Connections   int           // most control connections; 0 = 6. One never serves bulk transfers if there is more than one
+	Connections   int           // most control connections; 0 = 8. One never serves bulk transfers if there is more than one
 	Reserve       int           // as many control connections are kept ready while others are in use, as far as Connections allows; 0 = none
 	Timeout       time.Duration // longest silence: connect, reply, data progress; 0 = 30 s
 	IdleTimeout   time.Duration // idle control connections are closed after it; 0 = 60 s
@@ -115,7 +115,7 @@ func (p PasvAddress) String() string {
 }
 
 const (
-	defaultConnections = 6
+	defaultConnections = 8
 	defaultTimeout     = 30 * time.Second
 	defaultIdleTimeout = 60 * time.Second
 )

@@ -46,7 +46,7 @@ func TestFlagDefaults(t *testing.T) {
 	if err != nil || len(given) != 0 {
 		t.Fatal(given, err)
 	}
-	if f.mode != ftpclient.ModeAuto || f.connections != 6 || f.timeout != 30*time.Second || f.cacheSize != 1<<30 ||
+	if f.mode != ftpclient.ModeAuto || f.connections != 8 || f.timeout != 30*time.Second || f.cacheSize != 1<<30 ||
 		f.umask != 0 || f.dirCacheTTL != time.Minute || f.readOnly || f.allowOther || !strings.HasSuffix(f.cacheDir, "/ftpfs") {
 		t.Errorf("%+v", f)
 	}
