@@ -22,6 +22,7 @@ type Client struct {
 	login     loginGate
 	pool      pool
 	counters  counters
+	transfers transfers
 	conns     atomic.Int64 // numbers given to control connections
 	ports     portQueue
 

@@ -18,6 +18,7 @@ type Reader struct {
 	path   string
 	c      *conn
 	nc     net.Conn
+	moving *Transfer
 	left   int64 // bytes until the known size; -1 unknown
 	err    error // of all further Reads
 
@@ -65,6 +66,7 @@ func (cl *Client) retrieve(ctx context.Context, u use, path string, offset, size
 		return nil, failed("RETR", path, err)
 	}
 	r.c, r.nc = c, o.nc
+	r.moving = cl.transfers.begin(path, false, r.left)
 	return r, nil
 }
 
@@ -88,6 +90,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	r.c.extend(r.nc)
 	n, err := r.nc.Read(p)
 	r.client.counters.bytesIn.Add(int64(n))
+	r.client.transfers.moved(r.moving, n)
 	if r.left > 0 {
 		r.left -= int64(n)
 	}
@@ -176,6 +179,7 @@ func (r *Reader) take(closing bool) bool {
 	}
 	taken := r.done
 	r.done = true
+	r.client.transfers.end(r.moving)
 	return !taken
 }
 

@@ -19,6 +19,7 @@ type Writer struct {
 	count  int64  // bytes sent
 	early  []byte // all of them, as long as unanswered
 	err    error  // of all further calls
+	moving *Transfer
 	check  *check // of what is sent; nil none
 
 	// Changed under the lock; c, nc and unanswered only by the writing goroutine, which
@@ -67,6 +68,7 @@ func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error
 		return nil, lost(verb, path, err)
 	}
 	w := &Writer{client: cl, verb: verb, path: path, c: c, nc: o.nc, unanswered: o.unanswered}
+	w.moving = cl.transfers.begin(path, true, -1)
 	if cl.cfg.Verify && verb == "STOR" {
 		w.check = cl.newCheck()
 	}
@@ -98,6 +100,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		written += n
 		w.count += int64(n)
 		w.client.counters.bytesOut.Add(int64(n))
+		w.client.transfers.moved(w.moving, n)
 	}
 	return written, w.err
 }
@@ -207,6 +210,7 @@ func (w *Writer) Abort() {
 			end = endUnanswered
 		}
 		reset(w.nc)
+		w.client.transfers.end(w.moving)
 		w.client.settle(w.c, w.nc, end)
 	}
 }
@@ -231,6 +235,7 @@ func (w *Writer) begin() bool {
 func (w *Writer) finish() {
 	w.mu.Lock()
 	w.state = stateEnded
+	w.client.transfers.end(w.moving)
 	c := w.c
 	w.mu.Unlock()
 	if c != nil {

@@ -231,16 +231,3 @@ func (f *FS) Wait() error {
 	<-f.done
 	return f.err
 }
-
-// Stats counts what happened since the mount.
-type Stats struct {
-	Client  ftpclient.Stats
-	Dirs    cache.DirsStats
-	Files   cache.FilesStats
-	Waiting int // files whose upload failed and is tried again
-}
-
-// Stats returns a snapshot.
-func (f *FS) Stats() Stats {
-	return Stats{Client: f.client.Stats(), Dirs: f.tree.dirs.Stats(), Files: f.files.Stats(), Waiting: f.uploads.count()}
-}

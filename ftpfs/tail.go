@@ -122,6 +122,7 @@ func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, s
 		return ftpclient.Entry{}, err
 	}
 	defer w.Abort() // does nothing after a Commit that went through
+	w.Announce(path, size-from)
 	if err := send(ctx, w, c, from, size); err != nil {
 		return ftpclient.Entry{}, err
 	}

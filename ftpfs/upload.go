@@ -166,6 +166,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 	defer w.Abort() // does nothing after a Commit that went through
 	end := c.file.Size()
 	size := max(0, end-from)
+	w.Announce(path, size)
 	if err := send(ctx, w, c, from, end); err != nil {
 		w.Abort()
 		u.sweep(temp)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -43,7 +44,23 @@ func peer(c *net.UnixConn) int {
 
 // request is what is asked of the process of a mount.
 type request struct {
+	What    question
 	Refresh string // a place in the mount: "/a/b", "/"
+}
+
+type question uint8
+
+const (
+	askRefresh question = iota
+	askStatus           // answered by report.Status
+	askClear            // of the cache
+)
+
+// answers are what the process of a mount can do for those who ask.
+type answers struct {
+	refresh func(ctx context.Context, path string) error
+	clear   func(ctx context.Context) error
+	status  func() status
 }
 
 // refreshTime is how long the kernel may take to forget.
@@ -52,7 +69,7 @@ const refreshTime = 10 * time.Second
 // control is the side of the mount's process.
 type control struct {
 	listener *net.UnixListener // nil: nobody can ask
-	refresh  func(ctx context.Context, path string) error
+	answers  answers
 	ctx      context.Context // ends with the mount
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // the listener and the connections
@@ -63,15 +80,15 @@ type control struct {
 
 // listen answers those who ask the process of the mount m, until end. Without the socket
 // the mount works all the same.
-func listen(m mountEntry, refresh func(context.Context, string) error, log *slog.Logger) *control {
-	c := &control{refresh: refresh, peers: make(map[*net.UnixConn]*gob.Encoder)}
+func listen(m mountEntry, can answers, log *slog.Logger) *control {
+	c := &control{answers: can, peers: make(map[*net.UnixConn]*gob.Encoder)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if !m.ours() {
 		return c
 	}
 	listener, err := net.ListenUnix("unix", socketOf(m))
 	if err != nil {
-		log.Warn("ftpfs umount and refresh cannot reach this process", "error", err)
+		log.Warn("ftpfs umount, refresh and status cannot reach this process", "error", err)
 		return c
 	}
 	c.listener = listener
@@ -99,7 +116,7 @@ func (c *control) serve(conn *net.UnixConn) {
 		if decoder.Decode(&r) != nil {
 			break
 		}
-		c.answer(conn, encoder, c.do(r))
+		c.send(conn, encoder, c.do(r))
 	}
 	c.mu.Lock()
 	delete(c.peers, conn)
@@ -118,21 +135,34 @@ func (c *control) greet(conn *net.UnixConn, encoder *gob.Encoder) bool {
 	return true
 }
 
-func (c *control) do(r request) error {
+func (c *control) do(r request) report {
 	ctx, cancel := context.WithTimeout(c.ctx, refreshTime)
 	defer cancel()
-	if err := c.refresh(ctx, strings.TrimSuffix(r.Refresh, "/")); err != nil {
-		return fail(exitUnmount, "The mount could not be refreshed: %w.", err)
+	var err error
+	switch r.What {
+	case askStatus:
+		now := c.answers.status()
+		return report{Status: &now}
+	case askClear:
+		err = c.answers.clear(ctx)
+	default:
+		err = c.answers.refresh(ctx, strings.TrimSuffix(r.Refresh, "/"))
 	}
-	return nil
+	if err != nil {
+		return reportOf(fail(exitUnmount, "The mount could not be refreshed: %w.", err))
+	}
+	return report{}
 }
 
-// answer sends a report, which whoever has gone does not get.
-func (c *control) answer(conn *net.UnixConn, encoder *gob.Encoder, err error) {
-	var r report
-	if err != nil {
-		r = report{Code: exitCode(err), Text: err.Error()}
+func reportOf(err error) report {
+	if err == nil {
+		return report{}
 	}
+	return report{Code: exitCode(err), Text: err.Error()}
+}
+
+// send sends a report, which whoever has gone does not get.
+func (c *control) send(conn *net.UnixConn, encoder *gob.Encoder, r report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	conn.SetWriteDeadline(time.Now().Add(greetingWait))
@@ -151,7 +181,7 @@ func (c *control) end(err error) {
 	c.peers = nil
 	c.mu.Unlock()
 	for conn, encoder := range peers {
-		c.answer(conn, encoder, err)
+		c.send(conn, encoder, reportOf(err))
 		conn.CloseRead()
 	}
 	c.wg.Wait()
@@ -182,21 +212,42 @@ func processOf(m mountEntry) *process {
 }
 
 // ask sends a request and returns how it was answered.
-func (p *process) ask(r request) error {
+func (p *process) ask(r request) (report, error) {
 	if err := p.encoder.Encode(r); err != nil {
-		return fail(exitUnmount, "The process of the mount cannot be asked: %w.", err)
+		return report{}, fail(exitUnmount, "The process of the mount cannot be asked: %w.", err)
 	}
-	return p.wait()
+	return p.receive()
 }
 
-// wait returns the answer to a request, or how the mount has ended, when all is put away.
+// wait returns how the mount has ended, when all is put away.
 func (p *process) wait() error {
+	_, err := p.receive()
+	return err
+}
+
+func (p *process) receive() (report, error) {
 	var r report
-	if err := p.decoder.Decode(&r); err != nil {
-		return fail(exitUnmount, "The process of the mount ended without a word: what had not been uploaded is lost.")
+	err := p.decoder.Decode(&r)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return r, fail(exitUnmount, "The process of the mount does not answer: %w.", err)
+	} else if err != nil {
+		return r, fail(exitUnmount, "The process of the mount ended without a word: what had not been uploaded is lost.")
 	}
 	if r.Code != 0 {
-		return fail(r.Code, "%s", r.Text)
+		return r, fail(r.Code, "%s", r.Text)
 	}
-	return nil
+	return r, nil
+}
+
+// status asks what the mount is doing.
+func (p *process) status() (status, error) {
+	p.conn.SetReadDeadline(time.Now().Add(refreshTime))
+	r, err := p.ask(request{What: askStatus})
+	if err == nil && r.Status == nil {
+		err = fail(exitUnmount, "The process of the mount is of another version of ftpfs, which tells no status: mount again.")
+	}
+	if err != nil {
+		return status{}, err
+	}
+	return *r.Status, nil
 }

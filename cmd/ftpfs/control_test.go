@@ -42,7 +42,7 @@ func testEntry(t *testing.T) mountEntry {
 func TestLastWords(t *testing.T) {
 	m := testEntry(t)
 	for _, said := range []error{nil, fail(exitUnmount, "The mount ended.")} {
-		words := listen(m, nil, quiet())
+		words := listen(m, answers{}, quiet())
 		first, second := processOf(m), processOf(m)
 		if first == nil || second == nil {
 			t.Fatal("nobody answers")
@@ -63,7 +63,7 @@ func TestLastWords(t *testing.T) {
 
 func TestLastWordsOfStrangers(t *testing.T) {
 	m := testEntry(t)
-	words := listen(m, nil, quiet())
+	words := listen(m, answers{}, quiet())
 	defer words.end(nil)
 	other := m
 	other.owner = strconv.Itoa(os.Getuid() + 1)
@@ -71,8 +71,8 @@ func TestLastWordsOfStrangers(t *testing.T) {
 		t.Error("another user's process is believed")
 	}
 	// The name is taken: the mount works without.
-	listen(m, nil, quiet()).end(nil)
-	listen(mountEntry{}, nil, quiet()).end(nil)
+	listen(m, answers{}, quiet()).end(nil)
+	listen(mountEntry{}, answers{}, quiet()).end(nil)
 }
 
 func TestProcessDiesWithoutAWord(t *testing.T) {

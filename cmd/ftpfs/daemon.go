@@ -26,6 +26,7 @@ type report struct {
 	Code     int
 	Text     string
 	Warnings []string // from before it answered
+	Status   *status  // of a mount, to who asks
 }
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }

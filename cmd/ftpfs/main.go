@@ -4,9 +4,11 @@
 //
 //	ftpfs [flags] ftp[es|s]://[user@]host[:port]/[dir] MOUNTPOINT
 //	ftpfs umount [--force] MOUNTPOINT
+//	ftpfs status [--json] [--watch] [PATH]
+//	ftpfs list
+//	ftpfs cache [--clear] [PATH]
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
-//	ftpfs copy [flags] URL URL
 //	ftpfs copy [flags] URL URL
 //	ftpfs demo
 //
@@ -73,6 +75,7 @@ const examples = `  ftpfs ftp://ftp.example.org/pub /mnt/pub
   ftpfs ftpes://ann@example.org/ ~/site
   ftpfs --mode active --active-ports 50000-50100 ftp://ann@example.org/ ~/site
   ftpfs -o read-only,dir-cache-ttl=5m ftp://ann@example.org//srv/data /mnt/data
+  ftpfs status --watch ~/site
   ftpfs umount ~/site
   ftpfs doctor ftp://ann@example.org/`
 
@@ -183,7 +186,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand())
+	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand())
 	return root
 }
 

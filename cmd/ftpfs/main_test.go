@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"ftpfs/ftpfs"
 )
 
 // The test binary is the daemon, too: it is what /proc/self/exe names.
@@ -49,6 +51,8 @@ func (m *fakeMount) Unmount(ctx context.Context) error {
 }
 
 func (m *fakeMount) Refresh(context.Context, string) error { return nil }
+func (m *fakeMount) ClearCache(context.Context) error      { return nil }
+func (m *fakeMount) Status() ftpfs.Status                  { return ftpfs.Status{} }
 
 func run(p *program, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer

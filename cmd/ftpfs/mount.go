@@ -30,6 +30,8 @@ type mounted interface {
 	Wait() error                   // until it is unmounted and all is put away
 	Unmount(context.Context) error // finishes uploads; at once when the context ends
 	Refresh(ctx context.Context, path string) error
+	ClearCache(context.Context) error
+	Status() ftpfs.Status
 }
 
 type mountFunc func(context.Context, job, *slog.Logger) (mounted, error)
@@ -121,6 +123,8 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	defer signal.Stop(signals)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	var lately recent
+	log = slog.New(lately.collect(log.Handler()))
 
 	var m mounted
 	var err error
@@ -147,7 +151,12 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	if err != nil {
 		return err
 	}
-	c := listen(thisHost().mounted(j.MountPoint), m.Refresh, log)
+	begun := time.Now()
+	c := listen(thisHost().mounted(j.MountPoint), answers{
+		refresh: m.Refresh,
+		clear:   m.ClearCache,
+		status:  func() status { return statusOf(j, begun, m.Status(), lately.list()) },
+	}, log)
 	stop := onHangup(func() {
 		log.Info("looking at the server anew")
 		within, cancel := context.WithTimeout(ctx, refreshTime)

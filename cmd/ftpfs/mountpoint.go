@@ -147,6 +147,7 @@ func (h host) resolve(dir string) (string, error) {
 
 // mountEntry is a line of the mount table.
 type mountEntry struct {
+	dir    string
 	source string
 	kind   string // fuse.ftpfs
 	device string // major:minor, unlike that of any other mount
@@ -159,9 +160,19 @@ func (m mountEntry) fuse() bool { return m.kind == "fuse" || strings.HasPrefix(m
 // mounted finds the topmost file system that is mounted on name. The zero value says
 // that there is none.
 func (h host) mounted(name string) (top mountEntry) {
+	for _, m := range h.mounts() {
+		if m.dir == name {
+			top = m
+		}
+	}
+	return top
+}
+
+// mounts reads the mount table.
+func (h host) mounts() (all []mountEntry) {
 	file, err := os.Open(h.mountInfo)
 	if err != nil {
-		return top
+		return nil
 	}
 	defer file.Close()
 	s := bufio.NewScanner(file)
@@ -169,17 +180,18 @@ func (h host) mounted(name string) (top mountEntry) {
 		// 36 35 98:0 /root /mount/point options... - type source options
 		before, after, _ := strings.Cut(s.Text(), " - ")
 		left, right := strings.Fields(before), strings.Fields(after)
-		if len(left) < 5 || len(right) < 2 || unescapeMount(left[4]) != name {
+		if len(left) < 5 || len(right) < 2 {
 			continue
 		}
-		top = mountEntry{source: unescapeMount(right[1]), kind: right[0], device: left[2]}
+		m := mountEntry{dir: unescapeMount(left[4]), source: unescapeMount(right[1]), kind: right[0], device: left[2]}
 		for option := range strings.SplitSeq(right[len(right)-1], ",") {
 			if id, ok := strings.CutPrefix(option, "user_id="); ok {
-				top.owner = id
+				m.owner = id
 			}
 		}
+		all = append(all, m)
 	}
-	return top
+	return all
 }
 
 // unescapeMount decodes the \040 of the mount table.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -178,7 +179,7 @@ func TestUnmount(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		expect(t, tt.title, h.unmount(dir, tt.force, tt.unmount), exitUnmount, tt.want)
+		expect(t, tt.title, h.unmount(dir, tt.force, tt.unmount, io.Discard), exitUnmount, tt.want)
 	}
 }
 
@@ -192,10 +193,10 @@ func TestUnmountOnlyWhatIsOurs(t *testing.T) {
 		if err := os.WriteFile(h.mountInfo, []byte(ours+"37 36 0:51 / "+dir+" rw - "+kind+" source rw\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, kind, h.unmount(dir, true, fails), exitUnmount,
+		expect(t, kind, h.unmount(dir, true, fails, io.Discard), exitUnmount,
 			"What is mounted on "+dir+" is of the type "+kind+" and not of ftpfs: unmount it by umount "+dir+".")
 	}
-	expect(t, "empty", testHost(t).unmount("", true, fails), exitUnmount,
+	expect(t, "empty", testHost(t).unmount("", true, fails, io.Discard), exitUnmount,
 		"The mount point is empty: name a directory, or write . for the current one.")
 }
 
@@ -209,7 +210,7 @@ func TestUnmountByLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := ""
-	if err := h.unmount(filepath.Join(dir, "first"), false, func(name string) error { got = name; return nil }); err != nil || got != mount {
+	if err := h.unmount(filepath.Join(dir, "first"), false, func(name string) error { got = name; return nil }, io.Discard); err != nil || got != mount {
 		t.Errorf("unmounted %q, %v", got, err)
 	}
 }

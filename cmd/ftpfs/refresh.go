@@ -31,26 +31,44 @@ func (h host) refresh(name string) error {
 	if name == "" {
 		return fail(exitUsage, "The path is empty: name a mount point or something below one, or write . for the current directory.")
 	}
-	real, err := filepath.Abs(name)
+	dir, real, err := h.find(name)
 	if err != nil {
-		return fail(exitUsage, "%s cannot be found: %w.", name, err)
+		return err
 	}
-	dir := h.mountOf(real)
+	process, err := h.reach(dir)
+	if err != nil {
+		return err
+	}
+	defer process.conn.Close()
+	_, err = process.ask(request{Refresh: "/" + strings.TrimPrefix(strings.TrimPrefix(real, dir), "/")})
+	return err
+}
+
+// find returns the mount point of ours that name is in, and the real path of name.
+func (h host) find(name string) (dir, real string, err error) {
+	if real, err = filepath.Abs(name); err != nil {
+		return "", "", fail(exitUsage, "%s cannot be found: %w.", name, err)
+	}
+	dir = h.mountOf(real)
 	if dir == "" { // perhaps by way of a symbolic link
 		if real, err = h.resolve(name); err != nil {
-			return fail(exitUsage, "%s cannot be found: %w.", name, err)
+			return "", "", fail(exitUsage, "%s cannot be found: %w.", name, err)
 		}
 		dir = h.mountOf(real)
 	}
 	if dir == "" {
-		return fail(exitUsage, "%s is not in a mount of ftpfs: mount lists what is mounted.", name)
+		return "", "", fail(exitUsage, "%s is not in a mount of ftpfs: ftpfs list tells what is mounted.", name)
 	}
-	process := processOf(h.mounted(dir))
-	if process == nil {
-		return fail(exitUnmount, "The process of the mount on %s does not answer: has it died, or is it another user's?", dir)
+	return dir, real, nil
+}
+
+// reach connects to the process of the mount on dir.
+func (h host) reach(dir string) (*process, error) {
+	p := processOf(h.mounted(dir))
+	if p == nil {
+		return nil, fail(exitUnmount, "The process of the mount on %s does not answer: has it died, or is it another user's?", dir)
 	}
-	defer process.conn.Close()
-	return process.ask(request{Refresh: "/" + strings.TrimPrefix(strings.TrimPrefix(real, dir), "/")})
+	return p, nil
 }
 
 // mountOf returns the mount point of ours that a path is in, by the mount table alone; ""

@@ -68,20 +68,21 @@ func TestRefresh(t *testing.T) {
 
 func TestRefreshThatFails(t *testing.T) {
 	m := testEntry(t)
-	c := listen(m, func(_ context.Context, path string) error {
+	c := listen(m, answers{refresh: func(_ context.Context, path string) error {
 		if path == "/bad" {
 			return errors.New("the kernel is asleep")
 		}
 		return nil
-	}, quiet())
+	}}, quiet())
 	defer c.end(nil)
 	p := processOf(m)
 	if p == nil {
 		t.Fatal("nobody answers")
 	}
 	defer p.conn.Close()
-	expect(t, "bad", p.ask(request{Refresh: "/bad"}), exitUnmount, "The mount could not be refreshed: the kernel is asleep.")
-	if err := p.ask(request{Refresh: "/good"}); err != nil {
+	_, err := p.ask(request{Refresh: "/bad"})
+	expect(t, "bad", err, exitUnmount, "The mount could not be refreshed: the kernel is asleep.")
+	if _, err := p.ask(request{Refresh: "/good"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"ftpfs/ftpfs"
@@ -12,17 +14,19 @@ func umountCommand() *cobra.Command {
 		Use:   "umount [--force] MOUNTPOINT",
 		Short: "Unmount",
 		Long: `Unmounts what ftpfs has mounted, waits until its uploads are finished and tells if
-one has failed. While a program uses the mount this fails; with --force the mount is
-then taken out of the tree at once and ends when the last program closes its files;
-nothing is waited for.`,
+one has failed; on a terminal it shows how much is left. While a program uses the mount
+this fails; with --force the mount is then taken out of the tree at once and ends when
+the last program closes its files. With --force uploads are waited for no longer than
+some seconds, and what is not on the server by then is told: so also a mount whose
+server is dead goes away.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fail(exitUsage, "ftpfs umount needs one mount point, as in: ftpfs umount /mnt.")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			return thisHost().unmount(args[0], force, ftpfs.Unmount)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return thisHost().unmount(args[0], force, ftpfs.Unmount, cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also while programs use the mount, or when it is dead")
@@ -30,8 +34,8 @@ nothing is waited for.`,
 }
 
 // unmount ends the mount on dir by unmount, and tells how it has ended; with force, if
-// that fails, it ends it lazily and does not wait.
-func (h host) unmount(dir string, force bool, unmount func(string) error) error {
+// that fails, it ends it lazily, and does not wait for long.
+func (h host) unmount(dir string, force bool, unmount func(string) error, stderr io.Writer) error {
 	if dir == "" {
 		return fail(exitUnmount, "The mount point is empty: name a directory, or write . for the current one.")
 	}
@@ -46,15 +50,10 @@ func (h host) unmount(dir string, force bool, unmount func(string) error) error 
 	case !m.ours():
 		return fail(exitUnmount, "What is mounted on %s is of the type %s and not of ftpfs: unmount it by umount %s.", dir, m.kind, dir)
 	}
-	process := processOf(m)
-	if process != nil {
-		defer process.conn.Close()
-	}
-	err = unmount(name)
-	if err == nil && process != nil {
-		return process.wait()
-	} else if err == nil {
-		return nil
+	leave := h.farewell(m, force, stderr)
+	defer leave.close()
+	if err = unmount(name); err == nil {
+		return leave.wait()
 	}
 	if !force {
 		return fail(exitUnmount, "%s cannot be unmounted: %w. End the programs that use it (fuser -vm %s lists them), or use --force.", dir, err, dir)
@@ -62,5 +61,5 @@ func (h host) unmount(dir string, force bool, unmount func(string) error) error 
 	if err := h.detach(name); err != nil {
 		return fail(exitUnmount, "%s cannot be unmounted: %w.", dir, err)
 	}
-	return nil
+	return leave.stays()
 }

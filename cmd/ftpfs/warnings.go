@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -58,14 +56,5 @@ func (w *warnings) add(r slog.Record) {
 	if len(w.all) == maxWarnings {
 		return
 	}
-	var details []string
-	r.Attrs(func(a slog.Attr) bool {
-		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
-		return true
-	})
-	text := "Warning: " + r.Message
-	if len(details) > 0 {
-		text += " (" + strings.Join(details, ", ") + ")"
-	}
-	w.all = append(w.all, text)
+	w.all = append(w.all, "Warning: "+sentence(r))
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxRecent is how many of the latest errors a status tells.
+const maxRecent = 10
+
+// recent are the latest errors that were logged: warnings, and requests that failed.
+type recent struct {
+	mu  sync.Mutex
+	all []statusError // the oldest first
+}
+
+func (r *recent) list() []statusError {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
+}
+
+// add keeps a record; a repetition of the last one only counts.
+func (r *recent) add(record slog.Record) {
+	text := sentence(record)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.all); n > 0 && r.all[n-1].Text == text {
+		r.all[n-1].Time = record.Time
+		r.all[n-1].Times++
+		return
+	}
+	if len(r.all) == maxRecent {
+		r.all = slices.Delete(r.all, 0, 1)
+	}
+	r.all = append(r.all, statusError{Time: record.Time, Text: text, Times: 1})
+}
+
+// collect returns a log handler that does what h does, too.
+func (r *recent) collect(h slog.Handler) slog.Handler { return &recorder{h, r} }
+
+type recorder struct {
+	slog.Handler
+	to *recent
+}
+
+func (c *recorder) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelInfo || c.Handler.Enabled(ctx, l)
+}
+
+func (c *recorder) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn || r.Message == "request failed" {
+		c.to.add(r)
+	}
+	if !c.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return c.Handler.Handle(ctx, r)
+}
+
+func (c *recorder) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &recorder{c.Handler.WithAttrs(attrs), c.to}
+}
+
+func (c *recorder) WithGroup(name string) slog.Handler {
+	return &recorder{c.Handler.WithGroup(name), c.to}
+}
+
+// sentence is a record in one line.
+func sentence(r slog.Record) string {
+	var details []string
+	r.Attrs(func(a slog.Attr) bool {
+		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
+		return true
+	})
+	if len(details) == 0 {
+		return r.Message
+	}
+	return r.Message + " (" + strings.Join(details, ", ") + ")"
+}
+
+// statusError is one of the latest errors.
+type statusError struct {
+	Time  time.Time `json:"time"`
+	Text  string    `json:"text"`
+	Times int       `json:"times"` // how often, without another one in between
+}
