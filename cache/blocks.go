@@ -19,6 +19,10 @@ type block struct {
 	no     int64
 	pins   int
 	weight int64 // what it counts against the bound; 0 means that the local file has no data here
+
+	sum        uint32 // of what is present, if summed
+	summed     bool
+	unverified bool // the data was left by another process; it is summed
 }
 
 // diskPage is the unit in which disks give out space.

@@ -12,6 +12,16 @@
 // cleaned. The package knows no network protocol and no file system: it is
 // told what the server said, and answers from that.
 //
-// All methods may be called from any goroutine. Nothing survives the process:
-// both caches start empty and leave nothing behind after Close.
+// All methods may be called from any goroutine. What is clean does not survive
+// the process: both caches start empty and leave none of it behind after Close.
+//
+// # What survives
+//
+// Where FilesConfig.Name is set, each dirty file has a journal beside it, from
+// before its first change until Clean. It survives the process, however that
+// ends: every write that has returned is found by Resume. A crash of the machine
+// may take what was written after the last Sync, and all of a file without one;
+// what Sync was called for is found. A journal whose end was cut short by a crash
+// ends before that; one that is damaged otherwise, or whose data is, is told of
+// and never given back: it stays in the directory for its user to look at.
 package cache

@@ -20,6 +20,13 @@ type File struct {
 	io     sync.Mutex
 	extent int64 // the local file has no data at or behind it
 
+	// The journal (journal.go), guarded by io; once there are no users, by files.mu.
+	journal    *os.File
+	journalEnd int64
+	stale      bool   // the journal lacks a change
+	synced     bool   // all in it, and the data, is durable
+	note       []byte // of the last Journal
+
 	// The rest is guarded by files.mu.
 	path      string
 	version   Version // what the server has, when versioned
@@ -38,7 +45,9 @@ type File struct {
 	tracked   uint64 // the gen since which changes are in since
 	since     ranges
 	waiting   *waiting
-	kept      int // Keeps without their end
+	kept      int  // Keeps without their end
+	journaled bool // there is a journal on the disk
+	parked    bool // dirty data is for a later process
 }
 
 // waiting is what readers of absent ranges wait on: one for all who came
@@ -162,11 +171,17 @@ func (f *File) KeepRange(off, n int64) (release func()) {
 	if off < 0 || n <= 0 || f.begin() != nil {
 		return func() {}
 	}
-	defer f.files.mu.Unlock()
 	var blocks []*block
+	unverified := false
 	size := f.files.blockSize
 	for no := off / size; no <= (off+n-1)/size; no++ {
-		blocks = append(blocks, f.files.pin(f, no))
+		b := f.files.pin(f, no)
+		blocks = append(blocks, b)
+		unverified = unverified || b.unverified
+	}
+	f.files.mu.Unlock()
+	if unverified {
+		f.verifyPinned(off, off+n) // what is damaged is absent from now on
 	}
 	return func() {
 		f.files.mu.Lock()
@@ -203,6 +218,10 @@ func (f *File) Clean(gen uint64, v Version) bool {
 		return false
 	}
 	defer f.end()
+	f.files.mu.Unlock()
+	f.io.Lock() // no change may be on its way to a journal that ends
+	defer f.io.Unlock()
+	f.files.mu.Lock()
 	switch {
 	case gen == f.gen && v.Size != f.size, gen != f.gen && gen != f.tracked:
 		return false
@@ -214,10 +233,18 @@ func (f *File) Clean(gen uint64, v Version) bool {
 	}
 	f.version, f.versioned = v, true
 	f.reassess()
-	return gen == f.gen
+	if gen != f.gen {
+		f.stale = true
+		return false
+	}
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+	f.endJournal()
+	return true
 }
 
-// Close gives up one holder's share. With the last one dirty data is lost;
+// Close gives up one holder's share. With the last one dirty data is lost,
+// unless it was parked;
 // clean data stays in the cache until evicted, unless another version or file
 // has taken over its path.
 func (f *File) Close() error {

@@ -20,6 +20,10 @@ type FilesConfig struct {
 	// BlockSize is what is evicted at once, in bytes; 0 means 1 MiB. Small
 	// sizes should be multiples of the disk's own.
 	BlockSize int64
+	// Name names the tree that the paths belong to: what was dirty when a
+	// process ended is found by Resume in another one with the same Name and
+	// Dir. With "" nothing survives the process.
+	Name string
 }
 
 // Version tells the contents of a remote file at one time from those at
@@ -40,6 +44,8 @@ type Files struct {
 	dir       *private
 	maxBytes  int64
 	blockSize int64
+	lasting   bool     // changes survive the process
+	left      []string // local names of files with a journal, for Resume
 
 	// The disk operations that tests make fail or wait.
 	pread  func(fd *os.File, p []byte, off int64) (int, error)
@@ -63,6 +69,7 @@ type Files struct {
 	hits        uint64
 	waits       uint64
 	evictions   uint64
+	damaged     uint64
 }
 
 // garbage is what unlock closes and removes.
@@ -82,14 +89,22 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.BlockSize <= 0 {
 		cfg.BlockSize = 1 << 20
 	}
-	dir, err := openPrivate(cfg.Dir)
+	dir, err := openPrivate(cfg.Dir, cfg.Name)
 	if err != nil {
+		return nil, err
+	}
+	left, ids, err := dir.leftovers()
+	if err != nil {
+		dir.close()
 		return nil, err
 	}
 	s := &Files{
 		dir:       dir,
 		maxBytes:  cfg.MaxBytes,
 		blockSize: cfg.BlockSize,
+		lasting:   cfg.Name != "",
+		left:      left,
+		ids:       ids,
 		pread:     (*os.File).ReadAt,
 		pwrite:    (*os.File).WriteAt,
 		punch:     punchHole,
@@ -140,7 +155,7 @@ func (s *Files) unlock() {
 
 // Close ends the cache: operations that wait end with an error that is
 // fs.ErrClosed, others are waited for, the private subdirectory is removed.
-// Dirty data is lost.
+// Dirty data is lost, unless FilesConfig.Name is set: then Resume finds it.
 func (s *Files) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -159,7 +174,10 @@ func (s *Files) Close() error {
 		if f.fd != nil {
 			f.fd.Close()
 		}
+		if f.journal != nil {
+			f.journal.Close()
+		}
 	}
 	s.mu.Unlock()
-	return s.dir.remove()
+	return s.dir.close()
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -73,15 +74,19 @@ func (s *Files) Create(path string) (*File, error) {
 // add makes a new File and puts it into the index.
 func (s *Files) add(path string) *File {
 	s.ids++
-	f := &File{files: s, name: "f" + strconv.FormatUint(s.ids, 36), path: path, blocks: make(map[int64]*block)}
+	f := &File{files: s, name: localName(s.ids), path: path, blocks: make(map[int64]*block)}
 	s.live[f] = struct{}{}
 	s.index[path] = f
 	return f
 }
 
+// localName is what the local file with an id is called.
+func localName(id uint64) string { return "f" + strconv.FormatUint(id, 36) }
+
 // unindex takes f out of the index; without holders it is gone.
 func (s *Files) unindex(f *File) {
 	delete(s.index, f.path)
+	f.dropJournal()
 	s.settle(f)
 }
 
@@ -95,8 +100,12 @@ func (s *Files) settle(f *File) {
 		return
 	}
 	indexed := s.index[f.path] == f
+	parked := indexed && f.parked && f.journaled && f.gen != f.clean
 	g := garbage{fd: f.fd}
 	if !indexed || f.gen != f.clean || len(f.blocks) == 0 {
+		if !parked {
+			f.dropJournal()
+		}
 		if indexed {
 			delete(s.index, f.path)
 		}
@@ -104,9 +113,13 @@ func (s *Files) settle(f *File) {
 			s.drop(b)
 		}
 		delete(s.live, f)
-		if f.created {
+		if f.created && !parked {
 			g.name = f.name
 		}
+	}
+	if f.journal != nil {
+		s.garbage = append(s.garbage, garbage{fd: f.journal})
+		f.journal = nil
 	}
 	if f.fd != nil {
 		f.fd = nil
@@ -114,6 +127,14 @@ func (s *Files) settle(f *File) {
 	}
 	if g != (garbage{}) {
 		s.garbage = append(s.garbage, g)
+	}
+}
+
+// dropJournal removes the journal of f. files.mu is held.
+func (f *File) dropJournal() {
+	if f.journaled {
+		f.journaled = false
+		f.files.garbage = append(f.files.garbage, garbage{name: journalName(f.name)})
 	}
 }
 
@@ -142,6 +163,25 @@ func (s *Files) Rename(from, to string) {
 		delete(s.index, from)
 		f.path = to
 		s.index[to] = f
+		s.tellJournals([]*File{f})
+	}
+}
+
+// tellJournals writes down the new paths of those files that have a journal.
+// mu is held, but for the writing.
+func (s *Files) tellJournals(files []*File) {
+	files = slices.DeleteFunc(files, func(f *File) bool { return !f.journaled })
+	for _, f := range files {
+		f.users++
+	}
+	s.mu.Unlock()
+	for _, f := range files {
+		f.moved()
+	}
+	s.mu.Lock()
+	for _, f := range files {
+		f.users--
+		s.settle(f)
 	}
 }
 
@@ -168,4 +208,5 @@ func (s *Files) RenameTree(from, to string) {
 	for _, f := range moved {
 		s.index[f.path] = f
 	}
+	s.tellJournals(moved)
 }

@@ -13,13 +13,16 @@ import (
 
 // A private directory is one process's own subdirectory of the cache
 // directory, marked as in use by a lock on the file "lock" in it. The kernel
-// drops the lock with the process, however that ends, so that a subdirectory
-// whose lock is free is rubbish.
+// drops the lock with the process, however that ends.
+//
+// A subdirectory without a tree's name is rubbish when its lock is free. One
+// with a name (lasting.go) is used again.
 type private struct {
-	parent *os.Root
-	root   *os.Root // the subdirectory
-	name   string   // its name in parent
-	lock   *os.File
+	parent  *os.Root
+	root    *os.Root // the subdirectory
+	name    string   // its name in parent
+	lock    *os.File
+	lasting bool
 }
 
 const (
@@ -28,17 +31,18 @@ const (
 	gateWait      = 10 * time.Second // for another process that makes its subdirectory or removes stale ones
 )
 
-// privateName is what private directories are called; localName is what Files
-// calls the files in them. Nothing else is ever removed: the cache directory
-// may hold what is dear to its user.
+// privateName is what private directories are called; ownName is what Files
+// calls the files in them: local files and their journals. Nothing else is ever
+// removed: the cache directory may hold what is dear to its user.
 var (
 	privateName = regexp.MustCompile(`^` + privatePrefix + `[A-Z2-7]{26}$`)
-	localName   = regexp.MustCompile(`^f[0-9a-z]{1,13}$`)
+	ownName     = regexp.MustCompile(`^[fj][0-9a-z]{1,13}$`)
 )
 
 // openPrivate makes a private directory in dir, which is created if need be,
-// and removes those of processes that are gone.
-func openPrivate(dir string) (_ *private, err error) {
+// and removes those of processes that are gone. If tree is not "" it takes one
+// that was made for the same tree, with what is in it.
+func openPrivate(dir, tree string) (_ *private, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -46,10 +50,10 @@ func openPrivate(dir string) (_ *private, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &private{parent: parent}
+	p := &private{parent: parent, lasting: tree != ""}
 	defer func() {
 		if err != nil {
-			p.remove()
+			p.close()
 		}
 	}()
 	if err := checkOwner(parent); err != nil {
@@ -67,6 +71,9 @@ func openPrivate(dir string) (_ *private, err error) {
 	}
 	if err := sweep(parent); err != nil {
 		return nil, err
+	}
+	if p.lasting {
+		return p, p.take(tree)
 	}
 	return p, p.create()
 }
@@ -91,51 +98,90 @@ func (p *private) create() (err error) {
 	if err := p.parent.Mkdir(name, 0o700); err != nil {
 		return err
 	}
-	p.name = name
+	return p.open(name)
+}
+
+// open opens and locks the subdirectory name. fs.ErrNotExist means that it was
+// removed, EWOULDBLOCK that it is in use.
+func (p *private) open(name string) (err error) {
 	if p.root, err = p.parent.OpenRoot(name); err != nil {
 		return err
 	}
-	if p.lock, err = openLock(p.root, lockName); err != nil {
+	if p.lock, err = openLock(p.root, lockName); err == nil {
+		err = flock(p.lock, syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		p.unlock()
 		return err
 	}
-	return flock(p.lock, syscall.LOCK_EX|syscall.LOCK_NB)
+	p.name = name
+	return nil
 }
 
-// remove deletes the subdirectory with all that is in it, and gives up the
-// lock.
-func (p *private) remove() error {
-	var err error
-	if p.name != "" {
-		err = empty(p.parent, p.name)
-	}
+// unlock is open undone.
+func (p *private) unlock() {
 	if p.lock != nil {
 		p.lock.Close()
 	}
 	if p.root != nil {
 		p.root.Close()
 	}
+	p.name, p.root, p.lock = "", nil, nil
+}
+
+// close gives up the subdirectory, with all that is in it but what is to last.
+func (p *private) close() error {
+	var err error
+	switch {
+	case p.name == "":
+	case p.lasting:
+		err = p.leave()
+	default:
+		err = empty(p.parent, p.name)
+	}
+	p.unlock()
 	p.parent.Close()
 	return err
+}
+
+// String is where the directory is.
+func (p *private) String() string { return p.parent.Name() + "/" + p.name }
+
+// removeFile removes a local file or a journal. That it is gone is no error.
+func (p *private) removeFile(name string) error {
+	if err := p.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (p *private) cutFile(name string, size int64) error {
+	f, err := p.root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
+}
+
+// sync makes names durable.
+func (p *private) sync() error {
+	d, err := p.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // sweep removes the subdirectories whose process is gone. What cannot be
 // removed stays for the next time.
 func sweep(parent *os.Root) error {
-	d, err := parent.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(-1)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.IsDir() && privateName.MatchString(e.Name()) {
-			sweepOne(parent, e.Name())
+	names, err := namesIn(parent, ".")
+	for _, name := range names {
+		if privateName.MatchString(name) {
+			sweepOne(parent, name)
 		}
 	}
-	return nil
+	return err
 }
 
 func sweepOne(parent *os.Root, name string) {
@@ -155,19 +201,24 @@ func sweepOne(parent *os.Root, name string) {
 	empty(parent, name)
 }
 
-// empty removes a private directory: our files, then the lock, then itself.
-func empty(parent *os.Root, name string) error {
+// namesIn lists a directory.
+func namesIn(parent *os.Root, name string) ([]string, error) {
 	d, err := parent.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	return d.Readdirnames(-1)
+}
+
+// empty removes a private directory: our files, then the lock, then itself.
+func empty(parent *os.Root, name string) error {
+	names, err := namesIn(parent, name)
 	if err != nil {
 		return err
 	}
 	for _, local := range names {
-		if localName.MatchString(local) {
+		if ownName.MatchString(local) {
 			if err := parent.Remove(name + "/" + local); err != nil {
 				return err
 			}

@@ -92,6 +92,14 @@ func (r *ranges) remove(start, end int64) {
 	*r = slices.Replace(s, i, j, keep...)
 }
 
+// within returns the parts of [start, end) that are in the set.
+func (r ranges) within(start, end int64) (parts ranges) {
+	for i := r.from(start); i < len(r) && r[i].start < end; i++ {
+		parts = append(parts, span{max(start, r[i].start), min(end, r[i].end)})
+	}
+	return parts
+}
+
 // total returns how many offsets are in the set.
 func (r ranges) total() int64 {
 	var n int64

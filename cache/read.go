@@ -49,6 +49,15 @@ func (f *File) readBlock(ctx context.Context, p []byte, off int64) (int, error) 
 		if err != nil {
 			return 0, err
 		}
+		if b.unverified {
+			s.mu.Unlock()
+			err := f.verifyPinned(off, off+int64(n))
+			s.mu.Lock()
+			if err != nil {
+				return 0, err
+			}
+			continue
+		}
 		if b.weight == 0 || !f.created {
 			clear(p[:n])
 			return n, nil

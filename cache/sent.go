@@ -21,9 +21,14 @@ func (f *File) Sent(gen uint64, start, end int64) bool {
 		return false
 	}
 	defer f.end()
+	f.files.mu.Unlock()
+	f.io.Lock()
+	defer f.io.Unlock()
+	f.files.mu.Lock()
 	if gen != f.gen {
 		return false
 	}
+	f.stale = true // for the journal, which the caller is about to change
 	f.dirty.remove(start, end)
 	f.reassess()
 	return true
@@ -46,6 +51,7 @@ func (f *File) Adopt(gen uint64, v Version) bool {
 	if now, _ := f.Dirty(); now != gen || f.cutTo(0) != nil {
 		return false
 	}
+	defer f.endJournal()
 	f.files.mu.Lock()
 	defer f.files.mu.Unlock()
 	f.size, f.version, f.versioned = v.Size, v, true

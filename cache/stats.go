@@ -35,6 +35,7 @@ type FilesStats struct {
 	Hits        uint64 // block reads that found all present
 	Waits       uint64 // those that had to wait
 	Evictions   uint64 // blocks evicted
+	Damaged     uint64 // blocks left by another process that were found to be damaged
 }
 
 // Stats returns the present figures.
@@ -48,6 +49,7 @@ func (s *Files) Stats() FilesStats {
 		Hits:        s.hits,
 		Waits:       s.waits,
 		Evictions:   s.evictions,
+		Damaged:     s.damaged,
 	}
 	for f := range s.live {
 		st.Blocks += len(f.blocks)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -43,6 +44,9 @@ func (f *File) fill(p []byte, off int64) error {
 	if err != nil {
 		return err
 	}
+	if err := f.verify(off, off+int64(len(p))); err != nil {
+		return err
+	}
 	for pos := off; ; {
 		f.files.mu.Lock()
 		start, end := f.present.gap(pos, min(off+int64(len(p)), f.size))
@@ -53,6 +57,7 @@ func (f *File) fill(p []byte, off int64) error {
 		n, err := f.writeLocal(fd, p[start-off:end-off], start)
 		f.files.mu.Lock()
 		f.present.add(start, start+int64(n))
+		f.unsum(start, start+int64(n))
 		f.wake(nil)
 		f.files.mu.Unlock()
 		if err != nil {
@@ -103,12 +108,23 @@ func (f *File) write(p []byte, off int64) (int, error) {
 	if err := f.cut(fd, f.Size()); err != nil {
 		return 0, err
 	}
+	if err := f.verify(min(off, f.Size()), off+int64(len(p))); err != nil {
+		return 0, err
+	}
+	if err := f.openJournal(); err != nil {
+		return 0, err
+	}
 	n, err := f.writeLocal(fd, p, off)
 	if n > 0 {
 		f.files.mu.Lock()
-		end := off + int64(n)
-		f.change(min(off, f.size), end, max(end, f.size))
+		c := change{Off: off, N: int64(n), Size: max(off+int64(n), f.size)}
+		told := f.change(c)
 		f.files.mu.Unlock()
+		if !told {
+			if err := f.log(journalLine{Change: &c}); err != nil {
+				return 0, err
+			}
+		}
 	}
 	return n, err
 }
@@ -131,13 +147,23 @@ func (f *File) Truncate(size int64) error {
 	defer f.io.Unlock()
 	// Growing must find zeros behind the end, also after a write or a cut
 	// that failed half way.
-	if err := f.cutTo(f.Size()); err != nil {
+	old := f.Size()
+	if err := f.cutTo(old); err != nil {
+		return err
+	}
+	if end := min(old, size); end > 0 {
+		if err := f.verify(end-1, end); err != nil {
+			return err
+		}
+	}
+	if err := f.openJournal(); err != nil {
 		return err
 	}
 	f.files.mu.Lock()
-	f.change(f.size, size, size)
+	c := change{Size: size}
+	f.change(c)
 	f.files.mu.Unlock()
-	return f.cutTo(size)
+	return errors.Join(f.log(journalLine{Change: &c}), f.cutTo(size))
 }
 
 // cutTo cuts the local file, if there is one. io is held.
@@ -149,10 +175,16 @@ func (f *File) cutTo(size int64) error {
 	return f.cut(fd, size)
 }
 
-// change makes [start, end) dirty and f end at size. io and files.mu are held.
-func (f *File) change(start, end, size int64) {
+// change makes a change in the books, and answers whether the journal need not
+// be told of it. io and files.mu are held.
+func (f *File) change(c change) (told bool) {
 	s := f.files
-	old := f.size
+	old, size := f.size, c.Size
+	start, end := c.dirties(old)
+	told = !f.stale && size == old && f.dirty.contains(start, end)
+	if f.unsum(min(start, end), max(start, end)) {
+		told = false
+	}
 	f.size = size
 	f.present.add(start, end)
 	f.dirty.add(start, end)
@@ -172,6 +204,7 @@ func (f *File) change(start, end, size int64) {
 	s.reassess(f, size/s.blockSize)
 	f.gen++
 	f.wake(nil)
+	return told
 }
 
 // reserve pins the blocks of [start, end), which is not empty, and counts them

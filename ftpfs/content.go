@@ -23,12 +23,16 @@ type content struct {
 	// waiter may leave.
 	upload chan struct{}
 
+	noting sync.Mutex // one journal at a time; held across the local disk
+	noted  sync.Once  // the journal before the first change
+
 	mu      sync.Mutex
 	users   int             // open handles
 	writers int             // those of them that may write
 	base    ftpclient.Entry // the version on the server that the bytes build upon
 	prior   ftpclient.Entry // what base was before our own last change
 	sent    ftpclient.Entry // what an upload may have published whose answer was lost; no time: none
+	temp    string          // the temporary file of the last upload; "": none
 	fresh   bool            // the server has no such file yet
 	whole   bool            // nothing of base is wanted: the file was emptied since
 	placed  bool            // something was written since base that belongs where it is, not at whatever end
@@ -137,17 +141,32 @@ func (c *content) isPast() bool {
 // or at whatever end the file has. It is refused when the server will not have
 // the file, or when the file is another content's by now.
 func (c *content) begin(placed bool) error {
+	moved, err := c.changeable(placed)
+	if err != nil {
+		return err
+	}
+	c.noted.Do(c.journal)
+	if moved {
+		c.journal()
+	}
+	return nil
+}
+
+// changeable is begin without the journal. It answers whether the place matters
+// only now.
+func (c *content) changeable(placed bool) (moved bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.refused != nil:
-		return c.refused
+		return false, c.refused
 	case c.past:
-		return syscall.ESTALE
+		return false, syscall.ESTALE
 	}
 	c.changes++
+	moved = placed && !c.placed
 	c.placed = c.placed || placed
-	return nil
+	return moved, nil
 }
 
 // end ends what begin announced. Times are what servers can hold: whole
@@ -190,6 +209,7 @@ func (c *content) truncate(size int64) error {
 		c.mu.Lock()
 		c.whole = true
 		c.mu.Unlock()
+		c.journal()
 	}
 	c.end(err == nil)
 	return err
@@ -205,19 +225,27 @@ func (c *content) ends(size int64) bool {
 // brings them to the server with the bytes.
 func (c *content) setTime(t time.Time) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.mtime = t.UTC().Truncate(time.Second)
+	c.mu.Unlock()
+	c.journal()
 }
 
 func (c *content) setMode(mode fs.FileMode) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.mode, c.modeSet = mode, true
+	c.mu.Unlock()
+	c.journal()
 }
 
 func (c *content) close() {
 	c.streams.Close()
 	c.file.Close()
+}
+
+// park is close for what a later mount is to upload.
+func (c *content) park() {
+	c.streams.Close()
+	c.file.Park()
 }
 
 // isFresh tells whether the server has never had the file.
@@ -370,7 +398,11 @@ func (c *content) rebase(old, e ftpclient.Entry) {
 		c.base, c.prior, c.stale = e, c.base, false
 	}
 	c.mu.Unlock()
-	if gen, dirty := c.file.Dirty(); same && !dirty {
+	if !same {
+		return
+	}
+	if gen, dirty := c.file.Dirty(); !dirty {
 		c.file.Clean(gen, version(e))
 	}
+	c.journal()
 }

@@ -21,7 +21,8 @@ type gate struct {
 
 func newGate() *gate { return &gate{turn: make(chan struct{}, 1)} }
 
-// reach finds the root directory, unless it is known, and lists it.
+// reach finds the root directory, unless it is known, and lists it. Uploads that an
+// earlier mount has not finished go on then.
 func (f *FS) reach(ctx context.Context) error {
 	select {
 	case f.gate.turn <- struct{}{}:
@@ -44,6 +45,9 @@ func (f *FS) reach(ctx context.Context) error {
 	}
 	f.tree.root = root
 	f.space.begin(root)
+	if !f.opts.ReadOnly {
+		f.resume()
+	}
 	f.gate.open.Store(true)
 	if f.client.CanTellSpace() == ftpclient.Yes {
 		f.space.refresh() // for the first df(1)

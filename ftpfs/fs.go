@@ -26,6 +26,7 @@ type Options struct {
 	DirTTL             time.Duration // how old a listing may be; 0 is a minute
 	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
 	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
+	CacheName          string        // the server and directory that contents kept there belong to: those with the same name find them again; "" keeps nothing
 	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
 	Parallel           int           // most transfers at a time for one reader of a large file, as long as each makes it faster; 0 is 4
 	Capacity           int64         // the size of the server in bytes, where it does not tell; 0 is unknown
@@ -145,7 +146,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 		return err
 	}
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
-	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes}); err != nil {
+	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName}); err != nil {
 		return err
 	}
 	f.space = newSpace(f.client, base, f.opts)

@@ -6,11 +6,18 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"ftpfs/ftpclient"
 )
 
 // later keeps a content whose upload failed, and tries again until it
 // succeeds, the file is deleted, or the mount ends.
 func (u *uploads) later(n *node, c *content) {
+	u.try(n, c, firstRetry)
+}
+
+// try is later, with the first try after wait.
+func (u *uploads) try(n *node, c *content, wait time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.waiting[c] != nil {
@@ -19,7 +26,7 @@ func (u *uploads) later(n *node, c *content) {
 	u.waiting[c] = n
 	u.nodes.pin(n)
 	u.wg.Go(func() {
-		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		for ; ; wait = min(max(2*wait, firstRetry), lastRetry) {
 			select {
 			case <-time.After(wait):
 			case <-u.base.Done():
@@ -47,16 +54,29 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	if err := u.settleTail(ctx, c, path); err != nil {
 		return err
 	}
-	newer, err := u.superseded(ctx, c, path)
+	now, newer, err := u.superseded(ctx, c, path)
 	if err != nil {
 		return err
 	}
 	if !newer {
 		return u.commitLocked(ctx, n, c)
 	}
+	gen, _ := c.file.Dirty()
+	size := c.file.Size()
+	start, end := c.file.Missing(0, size)
+	if now.Size == size && start >= end {
+		same, err := u.same(ctx, c, path, 0, size)
+		if err != nil {
+			return err
+		}
+		if same { // by an upload whose end nobody has seen
+			u.published(n, c, path, stored{Entry: now}, gen)
+			return nil
+		}
+	}
 	c.lose() // nothing of the newer version belongs to it
 	from := int64(0)
-	if start, end := c.file.Missing(0, c.file.Size()); start < end {
+	if start < end {
 		from = c.file.FirstDirty() // what it built upon is gone
 	}
 	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
@@ -74,11 +94,11 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 // errKeptBeside: the bytes are on the server, under another name.
 var errKeptBeside = errors.New("kept beside a newer version")
 
-// superseded tells whether the server has a version at path that c does not
-// know of.
-func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool, error) {
+// superseded tells what the server has at path, and whether c does not know of
+// that version.
+func (u *uploads) superseded(ctx context.Context, c *content, path string) (now ftpclient.Entry, newer bool, err error) {
 	grew := u.onlyGrew(ctx, c, path)
-	now, err := u.tree.find(ctx, path)
+	now, err = u.tree.find(ctx, path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -86,15 +106,15 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (bool
 		if start, end := c.file.Missing(0, c.file.Size()); start >= end {
 			c.fresh, c.stale = true, false // somebody has deleted it: all of it is here
 		}
-		return false, nil
+		return now, false, nil
 	case err != nil:
-		return false, err
+		return now, false, err
 	}
 	c.adopt(now)
 	if grew && !c.placed && now.Size > c.base.Size {
-		return false, nil // what is appended may come behind what others have appended
+		return now, false, nil // what is appended may come behind what others have appended
 	}
-	return c.fresh || !agree(now, c.base), nil
+	return now, c.fresh || !agree(now, c.base), nil
 }
 
 // settled takes c from the waiting list when it is published or pointless.
@@ -128,7 +148,7 @@ func (u *uploads) settled(n *node, c *content, err error) bool {
 	return true
 }
 
-// giveUp ends what waits, when no more tries will be made.
+// giveUp leaves what waits to a later mount, when no more tries will be made.
 func (u *uploads) giveUp() {
 	u.wg.Wait()
 	u.mu.Lock()
@@ -136,7 +156,7 @@ func (u *uploads) giveUp() {
 	u.waiting = make(map[*content]*node)
 	u.mu.Unlock()
 	for c := range waiting {
-		c.close()
+		c.park()
 	}
 }
 

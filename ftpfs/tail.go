@@ -117,6 +117,7 @@ func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, s
 	c.mu.Lock()
 	c.tail = size
 	c.mu.Unlock()
+	c.journal()
 	w, err := u.client.Append(ctx, path)
 	if err != nil {
 		return ftpclient.Entry{}, err
@@ -188,12 +189,13 @@ func (u *uploads) settleTail(ctx context.Context, c *content, path string) error
 		c.file.Sent(gen, base.Size, now.Size) // if it has changed since, the whole file follows
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.tail = 0
 	if ours {
 		c.base, c.prior, c.stale = now, base, false
 		base = now
 	}
+	c.mu.Unlock()
+	c.journal()
 	return nil
 }
 

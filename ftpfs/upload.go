@@ -55,6 +55,7 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 
 func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 	var err error
+	defer time.AfterFunc(syncAfter, func() { c.file.Sync() }).Stop()
 	for range commitTries {
 		gen, dirty := c.file.Track()
 		path, named := u.nodes.path(n)
@@ -83,6 +84,9 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 		}
 	}
 	c.fail(err)
+	if err := c.file.Sync(); err != nil {
+		u.log.Error("what could not be uploaded is not safe from a crash of this machine", "error", err)
+	}
 	if c.file.Size() == 0 && c.isFresh() && final(err) {
 		// There is nothing to keep but a name that the server refuses.
 		c.refuse(err)
@@ -153,6 +157,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 		}
 	}
 	temp := u.tree.temps.beside(path)
+	c.sending(temp)
 	w, err := u.client.Store(ctx, temp)
 	if err != nil {
 		if uncertain(err) {
@@ -185,6 +190,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 			c.mu.Lock()
 			c.sent = ftpclient.Entry{Size: size, ModTime: commit.ModTime, Precision: time.Second}
 			c.mu.Unlock()
+			c.journal()
 		}
 	case refusesReplace(err):
 		if err = u.tree.replace(ctx, temp, path, err); err == nil {
@@ -242,7 +248,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	c.mu.Lock()
 	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
-	c.failed, c.seen, c.sent, c.tail = nil, time.Now(), ftpclient.Entry{}, 0
+	c.failed, c.seen, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, 0, ""
 	e.Owner, e.Group = c.base.Owner, c.base.Group
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
@@ -262,6 +268,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 		u.nodes.distrust(n) // what the kernel has is elsewhere
 	}
 	c.settle()
+	c.journal() // what comes now builds upon this version
 	u.nodes.mu.Lock()
 	n.entry, n.kept = e, &e
 	u.nodes.mu.Unlock()

@@ -208,7 +208,7 @@ func waitFor(m mounted, signals <-chan os.Signal, log *slog.Logger) error {
 	case err := <-unmounted:
 		return ended(err)
 	case <-time.After(patience):
-		return fail(exitUnmount, "The mount was left at once: what had not been uploaded is lost.")
+		return fail(exitUnmount, "The mount was left at once: what has not been uploaded is kept, and uploaded when the same directory is mounted again.")
 	}
 }
 
@@ -287,6 +287,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		DirTTL:             f.dirCacheTTL,
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
+		CacheName:          cacheName(j.Target, j.User),
 		CacheBytes:         f.cacheSize,
 		Parallel:           f.parallel,
 		Capacity:           f.capacity,
@@ -311,6 +312,10 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 	}
 	return &ftpMount{FS: fs, client: client, headroom: newHeadroom()}, nil
 }
+
+// cacheName tells the contents of one server's directory, as one user sees it,
+// from others.
+func cacheName(t target, user string) string { return user + "@" + t.addr() + "/" + t.Dir }
 
 // flagsOf is the reverse of settings.
 func flagsOf(all []setting) (*flags, error) {

@@ -54,6 +54,9 @@ func Server(t testing.TB, config ftpclient.Config, opts ftpfs.Options) *Mount {
 	if opts.CacheDir == "" {
 		opts.CacheDir = t.TempDir()
 	}
+	if opts.CacheName == "" {
+		opts.CacheName = config.Addr + opts.Root
+	}
 	if n := os.Getenv(connectionsEnv); n != "" && config.Connections == 0 {
 		var err error
 		if config.Connections, err = strconv.Atoi(n); err != nil {

@@ -1,0 +1,298 @@
+package cache
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+)
+
+// The journal of a dirty file is a local file of lines beside it: first its
+// state, then each change. It is made before the first change and removed when
+// the file is clean. Changes are written down when the data is written, so that
+// after a line there is its data, unless the machine itself has stopped.
+type journalLine struct {
+	Boot   string  `json:"boot,omitempty"` // of the machine, with a state
+	State  *state  `json:"state,omitempty"`
+	Synced bool    `json:"synced,omitempty"` // the data is durable
+	Change *change `json:"change,omitempty"`
+	Path   []byte  `json:"path,omitempty"`
+	Note   []byte  `json:"note,omitempty"`
+}
+
+// bootID tells one run of the machine from another.
+var bootID = sync.OnceValue(func() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // "" is like no other run
+	return strings.TrimSpace(string(id))
+})
+
+// journalName is what the journal of a local file is called.
+func journalName(local string) string { return "j" + strings.TrimPrefix(local, "f") }
+
+// Journal stores note with f: after a crash, Resume returns it with the changes
+// made to f. It replaces an earlier note. For a clean f it waits in memory for
+// the first change. Blocks for the local disk, not until it is durable.
+func (f *File) Journal(note []byte) error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer f.end()
+	dirty := f.gen != f.clean
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.io.Lock()
+	defer f.io.Unlock()
+	f.note = note
+	if !dirty {
+		return nil
+	}
+	return f.log(journalLine{Note: note})
+}
+
+// Sync makes the changes to f, with the note, durable: they survive a crash of
+// the machine. It blocks for the local disk. Where nothing survives the process
+// it does nothing.
+func (f *File) Sync() error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer f.end()
+	dirty := f.gen != f.clean
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.io.Lock()
+	defer f.io.Unlock()
+	if !dirty || !f.files.lasting || f.synced && !f.stale {
+		return nil
+	}
+	if fd, err := f.existing(); err != nil {
+		return err
+	} else if fd != nil {
+		if err := fd.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := f.sum(); err != nil {
+		return err
+	}
+	f.stale = true
+	if err := f.log(journalLine{Synced: true}); err != nil || f.journal == nil {
+		return err
+	}
+	err := errors.Join(f.journal.Sync(), f.files.dir.sync())
+	f.synced = err == nil
+	return err
+}
+
+// Park is Close for what could not be uploaded: after the last one, changes
+// stay on the disk for the Resume of a later process. Nobody finds them here.
+func (f *File) Park() error {
+	f.files.mu.Lock()
+	f.parked = true
+	f.files.mu.Unlock()
+	return f.Close()
+}
+
+// openJournal makes sure that f has a journal, before it changes. io is held.
+func (f *File) openJournal() error {
+	if f.journal != nil {
+		return nil
+	}
+	return f.log(journalLine{})
+}
+
+// log appends a line to the journal of f, or its whole state if the journal
+// lacks more than that. Nothing is written for what has no name any more. io
+// is held.
+func (f *File) log(l journalLine) error {
+	s := f.files
+	if !s.lasting {
+		return nil
+	}
+	s.mu.Lock()
+	if s.index[f.path] != f {
+		s.mu.Unlock()
+		return nil
+	}
+	if f.journal == nil && !f.journaled || f.stale {
+		l = journalLine{Boot: bootID(), State: f.state(), Synced: l.Synced, Note: f.note}
+	}
+	s.mu.Unlock()
+	text := appendLine(nil, l)
+	err := f.appendJournal(text)
+	f.stale, f.synced = err != nil, false
+	return err
+}
+
+// appendJournal writes one line, whole or not at all.
+func (f *File) appendJournal(text []byte) error {
+	s := f.files
+	name := journalName(f.name)
+	if f.journal == nil {
+		fd, err := s.dir.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		end, err := fd.Seek(0, 2)
+		if err != nil {
+			fd.Close()
+			return err
+		}
+		f.journal, f.journalEnd = fd, end
+		s.mu.Lock()
+		f.journaled = true
+		s.mu.Unlock()
+	}
+	if _, err := s.pwrite(f.journal, text, f.journalEnd); err != nil {
+		f.journal.Truncate(f.journalEnd) // else the next line is written over it
+		return err
+	}
+	f.journalEnd += int64(len(text))
+	// Who has taken the name away meanwhile did not find a journal to remove.
+	s.mu.Lock()
+	gone := s.index[f.path] != f
+	s.mu.Unlock()
+	if gone {
+		return f.files.dir.removeFile(name)
+	}
+	return nil
+}
+
+// state describes f. io and files.mu are held.
+func (f *File) state() *state {
+	st := newState()
+	st.Path, st.Size, st.Block = []byte(f.path), f.size, f.files.blockSize
+	if f.versioned {
+		v := f.version
+		st.Version = &v
+	}
+	st.Present, st.Dirty = append(st.Present, f.present...), append(st.Dirty, f.dirty...)
+	for no, b := range f.blocks {
+		switch start, end := f.files.bounds(no); {
+		case b.weight == 0 || !f.present.overlaps(start, end):
+		case b.summed:
+			st.Sums[no] = b.sum
+		default:
+			st.Unsure[no] = true
+		}
+	}
+	return st
+}
+
+// moved writes down the new path of a file that was renamed with changes.
+func (f *File) moved() {
+	f.io.Lock()
+	defer f.io.Unlock()
+	f.files.mu.Lock()
+	path, dirty := f.path, f.gen != f.clean
+	f.files.mu.Unlock()
+	if dirty {
+		f.log(journalLine{Path: []byte(path)}) // else the next line says it
+	}
+}
+
+// endJournal removes the journal of f, which is clean. io is held.
+func (f *File) endJournal() {
+	f.stale, f.synced = false, false
+	if f.journal != nil {
+		f.journal.Close()
+		f.journal = nil
+	}
+	f.files.mu.Lock()
+	journaled := f.journaled
+	f.journaled = false
+	f.files.mu.Unlock()
+	if journaled {
+		f.files.dir.removeFile(journalName(f.name))
+	}
+}
+
+// A journal that was read.
+type journal struct {
+	*state
+	note  []byte
+	stale bool // the state is not that of all lines
+	torn  int  // bytes at the end that are no line
+}
+
+var (
+	errDamaged  = errors.New("the journal is damaged")
+	errUnsynced = errors.New("it was being written when the machine stopped, and had not been closed")
+)
+
+// readJournal tells what a journal says, in a process of the machine's run
+// boot; nil when it says that nothing was changed. After a crash of the machine
+// only what was made durable counts.
+func readJournal(data []byte, boot string) (*journal, error) {
+	var now, sure *journal
+	sameBoot := false
+	bad, torn := parseLines(data, func(text []byte) bool {
+		l, ok := parseJournalLine(text)
+		switch {
+		case !ok:
+			return false
+		case l.State != nil:
+			now = &journal{state: l.State, note: l.Note}
+			sameBoot = l.Boot == boot && boot != ""
+			if l.Synced {
+				sure = &journal{state: l.State.clone(), note: l.Note, stale: true}
+			}
+			return true
+		case now == nil:
+			return false
+		}
+		if c := l.Change; c != nil {
+			now.apply(*c)
+			if sure != nil {
+				sure.touch(*c)
+			}
+		}
+		for _, j := range []*journal{now, sure} {
+			if j == nil {
+				continue
+			}
+			if l.Path != nil {
+				j.Path = l.Path
+			}
+			if l.Note != nil {
+				j.note = l.Note
+			}
+		}
+		return true
+	})
+	j := now
+	if !sameBoot {
+		j = sure
+	}
+	if j != nil {
+		j.torn = torn
+	}
+	switch {
+	case bad > 0:
+		return now, errDamaged
+	case now != nil && j == nil:
+		return now, errUnsynced
+	case j == nil, len(j.Dirty) == 0 && j.Version != nil && j.Size == j.Version.Size:
+		return nil, nil
+	}
+	return j, nil
+}
+
+func parseJournalLine(text []byte) (l journalLine, ok bool) {
+	if json.Unmarshal(text, &l) != nil || l.Change != nil && !l.Change.valid() {
+		return l, false
+	}
+	if st := l.State; st != nil {
+		if st.Sums == nil {
+			st.Sums = make(map[int64]uint32)
+		}
+		if st.Unsure == nil {
+			st.Unsure = make(map[int64]bool)
+		}
+		return l, st.valid()
+	}
+	return l, true
+}

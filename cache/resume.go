@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Resumed is a file with changes that an earlier process has left behind.
+type Resumed struct {
+	File *File // held: it needs a Close, or Park
+	Path string
+	Note []byte // of its last Journal
+}
+
+// Resume returns the files that were dirty when an earlier process with the
+// same FilesConfig.Name ended, and what is wrong with those that cannot be
+// given back: they stay in the cache directory. It is called at most once, and
+// before the paths are opened. Blocks for the local disk.
+func (s *Files) Resume() ([]Resumed, []error) {
+	var found []Resumed
+	var failed []error
+	for _, local := range s.left {
+		r, err := s.resume(local)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if r != nil {
+			found = append(found, *r)
+		}
+	}
+	s.left = nil
+	return found, failed
+}
+
+// resume brings back the file whose local name is local; nil if its journal says
+// that there is nothing to bring back.
+func (s *Files) resume(local string) (*Resumed, error) {
+	data, err := s.dir.root.ReadFile(journalName(local))
+	if err != nil {
+		return nil, fmt.Errorf("reading a journal in %s: %w", s.dir, err)
+	}
+	j, err := readJournal(data, bootID())
+	switch {
+	case errors.Is(err, errUnsynced):
+		s.dir.removeFile(journalName(local))
+		s.dir.removeFile(local)
+		return nil, fmt.Errorf("%s is lost: %w", j.Path, err)
+	case err != nil && j == nil:
+		return nil, fmt.Errorf("a file of unknown name, left by an earlier mount as %s/%s, cannot be uploaded: %w", s.dir, local, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s, left by an earlier mount as %s/%s, cannot be uploaded: %w", j.Path, s.dir, local, err)
+	case j == nil:
+		return nil, s.dir.removeFile(journalName(local))
+	}
+	if j.torn > 0 {
+		if err := s.dir.cutFile(journalName(local), int64(len(data)-j.torn)); err != nil {
+			return nil, err
+		}
+	}
+	f := &File{files: s, name: local, path: string(j.Path), note: j.note, stale: j.stale, journaled: true, holders: 1, gen: 1}
+	info, err := s.dir.root.Stat(local)
+	switch {
+	case err == nil:
+		f.created, f.extent = true, info.Size()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case len(j.Sums)+len(j.Unsure) > 0:
+		return nil, fmt.Errorf("%s, left by an earlier mount, cannot be uploaded: its local copy %s/%s is gone", j.Path, s.dir, local)
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end()
+	if s.index[f.path] != nil {
+		return nil, fmt.Errorf("%s was left twice by earlier mounts: %s/%s waits for another one", j.Path, s.dir, local)
+	}
+	f.restore(j.state)
+	s.live[f], s.index[f.path] = struct{}{}, f
+	return &Resumed{f, f.path, f.note}, nil
+}
+
+// restore makes f what st says. files.mu is held.
+func (f *File) restore(st *state) {
+	s := f.files
+	if st.Version != nil {
+		f.version, f.versioned = *st.Version, true
+	}
+	f.size, f.present, f.dirty = st.Size, st.Present, st.Dirty
+	f.blocks = make(map[int64]*block)
+	if st.Block != s.blockSize {
+		return
+	}
+	for no, sum := range st.Sums {
+		f.blocks[no] = &block{file: f, no: no, sum: sum, summed: true, unverified: true}
+	}
+	for no := range st.Unsure {
+		f.blocks[no] = &block{file: f, no: no}
+	}
+	for no, b := range f.blocks {
+		s.weigh(b, f.size)
+		s.reassess(f, no)
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"ftpfs/internal/ftptest"
+)
+
+// A keptMount is a mount whose cache directory outlives its daemon.
+type keptMount struct {
+	t          *testing.T
+	url        string
+	dir, cache string
+	flags      []string
+}
+
+func keepMount(t *testing.T, url, user, password string, flags ...string) *keptMount {
+	t.Helper()
+	t.Setenv("FTPFS_PASSWORD", password)
+	m := &keptMount{t: t, url: url, dir: t.TempDir(), cache: t.TempDir(), flags: flags}
+	m.mount()
+	t.Cleanup(func() {
+		if thisHost().mounted(m.dir).ours() {
+			m.kill()
+			thisHost().detach(m.dir)
+		}
+	})
+	return m
+}
+
+func (m *keptMount) mount() {
+	m.t.Helper()
+	p := program{mount: mountServer}
+	args := append(m.flags, "--timeout=5s", "--cache-dir", m.cache, "--log-file", filepath.Join(m.cache, "log"), m.url, m.dir)
+	if code, stdout, stderr := run(&p, args...); code != 0 {
+		m.t.Fatalf("%d %s%s", code, stdout, stderr)
+	}
+}
+
+// kill ends the daemon as a crash does.
+func (m *keptMount) kill() {
+	m.t.Helper()
+	pid := daemonOf(m.t, m.dir)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		m.t.Fatal(err)
+	}
+	waitProcess(m.t, pid)
+}
+
+func (m *keptMount) unmount() {
+	m.t.Helper()
+	pid := daemonOf(m.t, m.dir)
+	var p program
+	if code, stdout, stderr := run(&p, "umount", m.dir); code != 0 {
+		m.t.Errorf("umount: %d %s%s", code, stdout, stderr)
+	}
+	waitProcess(m.t, pid)
+}
+
+// left lists what mounts have left of files in the cache directory.
+func (m *keptMount) left(pattern string) []string {
+	names, err := filepath.Glob(filepath.Join(m.cache, "ftpfs-tree-*", pattern))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return names
+}
+
+func (m *keptMount) log() string {
+	text, _ := os.ReadFile(filepath.Join(m.cache, "log"))
+	return string(text)
+}
+
+// beside runs a command in the mount that the mount's end may break.
+func (m *keptMount) beside(command string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", `cd "$0" && eval "$1"`, m.dir, command)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+	})
+	return cmd
+}
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("in vain: " + what)
+		}
+	}
+}
+
+// What a killed mount had not uploaded is shown and uploaded by the next one.
+func TestUploadsGoOnAfterAKill(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	files := server.Fs()
+	big := strings.Repeat("0123456789abcdef", 200_000)
+	for path, data := range map[string]string{"/sub/big": big, "/sub/theirs": "old", "/sub/same": "old", "/sub/gone": "old"} {
+		if err := afero.WriteFile(files, path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+	shell(t, m.dir, "mkdir d; echo kept > d/kept")
+	server.Refuse("STOR", "452 Full.", ftptest.Always)
+	fails := func(text, dd string) {
+		t.Helper()
+		shell(t, m.dir, "if echo "+text+" | dd "+dd+" 2> /dev/null; then echo stored; exit 1; fi")
+	}
+	fails("new", "of=d/new")
+	fails("XYZ", "of=big bs=1 seek=1000000 conv=notrunc")
+	fails("mine", "of=theirs")
+	fails("same", "of=same")
+	fails("unwanted", "of=gone")
+	shell(t, m.dir, "rm gone; mv d e 2> /dev/null || true")
+	m.beside("exec 3> open; echo 'not closed' >&3; exec sleep 100")
+	eventually(t, "the open file", func() bool { return shell(t, m.dir, "cat open 2> /dev/null || true") == "not closed\n" })
+	m.kill()
+
+	time.Sleep(1100 * time.Millisecond) // the server's times are whole seconds
+	for path, data := range map[string]string{"/sub/theirs": "somebody else's", "/sub/same": "same\n"} {
+		if err := afero.WriteFile(files, path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.mount()
+	dir := strings.TrimSpace(shell(t, m.dir, "test -d e && echo e || echo d"))
+	want := "new\nXYZ\nmine\nsame\nnot closed\n"
+	if got := shell(t, m.dir, "cat "+dir+"/new; dd if=big bs=1 skip=1000000 count=4 2> /dev/null; cat theirs same open"); got != want {
+		t.Errorf("the next mount shows %q, want %q", got, want)
+	}
+	if got := shell(t, m.dir, "ls; stat -c %s big"); !strings.Contains(got, "open") || strings.Contains(got, "gone") || !strings.HasSuffix(got, fmt.Sprintln(len(big))) {
+		t.Errorf("listed: %s", got)
+	}
+	server.ClearFaults()
+	expect := map[string]string{"/sub/" + dir + "/new": "new\n", "/sub/open": "not closed\n", "/sub/big": big[:1000000] + "XYZ\n" + big[1000004:], "/sub/theirs": "somebody else's", "/sub/same": "same\n", "/sub/" + dir + "/kept": "kept\n"}
+	eventually(t, "the uploads", func() bool { return len(m.left("j*")) == 0 })
+	m.unmount()
+	for path, want := range expect {
+		if got, err := afero.ReadFile(files, path); string(got) != want {
+			t.Errorf("the server has %d bytes as %s, want %d, %v", len(got), path, len(want), err)
+		}
+	}
+	beside, err := afero.Glob(files, "/sub/*.conflict-*")
+	if err != nil || len(beside) != 1 || !strings.HasPrefix(beside[0], "/sub/theirs.conflict-") {
+		t.Fatalf("%v, %v", beside, err)
+	}
+	if got, _ := afero.ReadFile(files, beside[0]); string(got) != "mine\n" {
+		t.Errorf("beside: %q", got)
+	}
+	for _, pattern := range []string{"/sub/gone", "/sub/.ftpfs-*", "/sub/*/.ftpfs-*"} {
+		if left, _ := afero.Glob(files, pattern); len(left) > 0 {
+			t.Errorf("the server has %v", left)
+		}
+	}
+	if log := m.log(); !strings.Contains(log, "going on with an upload of an earlier mount") {
+		t.Errorf("logged: %s", log)
+	}
+}

@@ -1,0 +1,111 @@
+package ftpfs
+
+import (
+	"encoding/json"
+	"io/fs"
+	"time"
+
+	"ftpfs/ftpclient"
+)
+
+// syncAfter is how long an upload may take before what it uploads is made
+// durable here: most are over by then, and the server has it.
+const syncAfter = time.Second
+
+// A note is what the journal keeps of a content beside its bytes, so that a
+// later mount can go on with its upload.
+type note struct {
+	Base    noteEntry  `json:"base"`
+	Fresh   bool       `json:"fresh,omitempty"`
+	Whole   bool       `json:"whole,omitempty"`
+	Placed  bool       `json:"placed,omitempty"`
+	Tail    int64      `json:"tail,omitempty"`
+	ModTime noteTime   `json:"mtime"`
+	Mode    *uint32    `json:"mode,omitempty"` // if it was set
+	Temp    []byte     `json:"temp,omitempty"` // the temporary file of an upload that has begun
+	Sent    *noteEntry `json:"sent,omitempty"` // what it may have made of the file
+}
+
+// A noteEntry is a version on the server.
+type noteEntry struct {
+	Size      int64         `json:"size"`
+	ModTime   noteTime      `json:"time"`
+	Precision time.Duration `json:"unit"`
+	Mode      *uint32       `json:"mode,omitempty"`
+}
+
+// A noteTime is seconds and nanoseconds: JSON has no year before 0.
+type noteTime [2]int64
+
+func writtenTime(t time.Time) noteTime { return noteTime{t.Unix(), int64(t.Nanosecond())} }
+
+func (t noteTime) time() time.Time { return time.Unix(t[0], t[1]).UTC() }
+
+func writtenEntry(e ftpclient.Entry) noteEntry {
+	w := noteEntry{Size: e.Size, ModTime: writtenTime(e.ModTime), Precision: e.Precision}
+	if e.HasMode {
+		mode := uint32(e.Mode)
+		w.Mode = &mode
+	}
+	return w
+}
+
+func (w noteEntry) entry() ftpclient.Entry {
+	e := ftpclient.Entry{Type: ftpclient.TypeFile, Size: w.Size, ModTime: w.ModTime.time(), Precision: w.Precision}
+	if w.Mode != nil {
+		e.Mode, e.HasMode = fs.FileMode(*w.Mode), true
+	}
+	return e
+}
+
+// journal writes down what c is now, beside the bytes that were changed. It
+// blocks for the local disk. What cannot be written down now is with the next
+// change, or the change fails.
+func (c *content) journal() {
+	c.noting.Lock()
+	defer c.noting.Unlock()
+	c.mu.Lock()
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp)}
+	if c.modeSet {
+		mode := uint32(c.mode)
+		w.Mode = &mode
+	}
+	if !c.sent.ModTime.IsZero() {
+		sent := writtenEntry(c.sent)
+		w.Sent = &sent
+	}
+	c.mu.Unlock()
+	text, err := json.Marshal(w)
+	if err == nil {
+		c.file.Journal(text)
+	}
+}
+
+// restore is the reverse of journal.
+func (c *content) restore(text []byte) error {
+	var w note
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base, c.fresh, c.whole, c.placed, c.tail = w.Base.entry(), w.Fresh, w.Whole, w.Placed, w.Tail
+	c.mtime, c.temp = w.ModTime.time(), string(w.Temp)
+	if w.Mode != nil {
+		c.mode, c.modeSet = fs.FileMode(*w.Mode), true
+	}
+	if w.Sent != nil {
+		c.sent = w.Sent.entry()
+	}
+	c.begun = true // before this mount
+	return nil
+}
+
+// sending writes down that an upload of c to temp begins. It blocks for the
+// local disk.
+func (c *content) sending(temp string) {
+	c.mu.Lock()
+	c.temp = temp
+	c.mu.Unlock()
+	c.journal()
+}
