@@ -4,8 +4,8 @@ import "context"
 
 // Early is what is told of an entry before its listing is whole.
 type Early struct {
-	Name string
-	Kind uint8 // means what the caller of Follow and its fill agree upon
+	Name, Identity string // of the file; Identity may be unknown, ""
+	Kind           uint8  // means what the caller of Follow and its fill agree upon
 }
 
 // An Arrival is a listing on its way, whose names can be seen before it is whole.

@@ -77,12 +77,12 @@ func TestFollow(t *testing.T) {
 		}()
 		synctest.Wait()
 		one, two := follow(t, d, nil), follow(t, d, nil)
-		s.tell <- []Early{{"a", 1}, {"b", 0}}
+		s.tell <- []Early{{"a", "", 1}, {"b", "", 0}}
 		wantNames(t, one, 0, "a", "b")
 		wantNames(t, two, 1, "b")
 		one.Close()
 		one.Close()
-		go func() { s.tell <- []Early{{"c", 0}} }()
+		go func() { s.tell <- []Early{{"c", "", 0}} }()
 		wantNames(t, two, 2, "c")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -109,7 +109,7 @@ func TestFollowToAnError(t *testing.T) {
 		defer d.Close()
 		s := newSlowFill()
 		a := follow(t, d, s.fill)
-		s.tell <- []Early{{"a", 0}}
+		s.tell <- []Early{{"a", "", 0}}
 		wantNames(t, a, 0, "a")
 		go func() { s.end <- errFill }()
 		if _, _, err := a.Next(t.Context(), 1); err != errFill {

@@ -53,6 +53,11 @@
 // on the server becomes one relative to the link. Times of directories
 // are kept for the life of the mount where the server cannot hold them.
 //
+// Inode numbers are the same in every mount: where the server tells device and
+// inode of a file, by its unique fact, they go with the file under all its names,
+// else with the name. What has several names is shown as one link all the same,
+// since copying programs would want to make another.
+//
 // An outage is EIO, ETIMEDOUT or EHOSTUNREACH, never ENOENT. A signal frees a
 // waiting caller after a short grace, but a change that has been sent to the
 // server is carried to its end behind it.

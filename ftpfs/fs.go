@@ -145,6 +145,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
+	f.nodes.identities = f.tree.identities
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName}); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (f *FS) refresh(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient
 	if agree(now, e) {
 		return e, nil
 	}
-	e.Size, e.ModTime, e.Precision = now.Size, now.ModTime, now.Precision
+	e.Size, e.ModTime, e.Precision, e.Unique = now.Size, now.ModTime, now.Precision, now.Unique
 	f.tree.put(path, e)
 	f.saw(n, f.nodes.contentOf(n), e)
 	return e, nil

@@ -25,6 +25,7 @@ type node struct {
 	parent   *node
 	name     string
 	children map[string]*node // known nodes only, not the listing
+	twin     *node            // another one with the same number: one file under two names
 	lookups  uint64           // what the kernel will forget one day
 	pins     int              // open handles, requests at work, pending uploads
 	gone     bool             // it has no name any more
@@ -42,14 +43,18 @@ type nodes struct {
 	next uint64
 	root *node
 
-	// moved gives the inode numbers of names that do not have the number
-	// their place would give them, since they were renamed; taken are those
-	// numbers. Only the latest renames are remembered.
+	// moved gives the inode numbers of names that do not have the number that
+	// their identity or their place would give them, since they were renamed or
+	// made here; taken are those numbers. Only the latest are remembered.
 	moved *simplelru.LRU[place, uint64]
 	taken map[uint64]place
+
+	identities   *identities
+	live         map[uint64]*node // by the number that users see
+	same, others int              // how often an unchanged file was told to be the same as before, and another one
 }
 
-// maxMoved bounds the remembered renames, some 200 bytes each.
+// maxMoved bounds the remembered numbers, some 200 bytes each.
 const maxMoved = 100_000
 
 // A place is a name in a directory with an inode number.
@@ -65,6 +70,9 @@ func newNodes() *nodes {
 		next:  rootID + 1,
 		root:  root,
 		taken: make(map[uint64]place),
+
+		identities: &identities{},
+		live:       make(map[uint64]*node),
 	}
 	ns.moved, _ = simplelru.NewLRU(maxMoved, func(_ place, ino uint64) { delete(ns.taken, ino) }) // fails for sizes below 1 only
 	return ns
@@ -123,34 +131,73 @@ func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
 		n = nil
 	}
 	if n == nil {
-		n = &node{id: ns.next, ino: ns.number(dir, e.Name), isDir: e.Type == ftpclient.TypeDir, parent: dir, name: e.Name}
+		n = &node{id: ns.next, ino: ns.number(dir, e), isDir: e.Type == ftpclient.TypeDir, parent: dir, name: e.Name}
 		ns.next++
 		ns.byID[n.id] = n
+		n.twin = ns.live[n.ino]
+		ns.live[n.ino] = n
 		if dir.children == nil {
 			dir.children = make(map[string]*node)
 		}
 		dir.children[e.Name] = n
+	} else {
+		ns.compare(n.entry, e)
 	}
 	n.lookups++
 	n.entry = e
 	return n
 }
 
-// number gives the inode number of a name: that of its place, so that it is
-// the same after a remount, unless a rename gave the name another one or the
-// number to another name. It wants nodes.mu held.
-func (ns *nodes) number(dir *node, name string) uint64 {
-	at := place{dir.ino, name}
+// most is how often a server may tell that an unchanged file is another one,
+// unless it tells more often that it is the same.
+const most = 3
+
+// compare looks whether a file that has not changed is still said to be the same.
+func (ns *nodes) compare(was, is ftpclient.Entry) {
+	before, known := ns.identities.of(was)
+	now, ok := ns.identities.of(is)
+	switch {
+	case !known, !ok, !sameVersion(was, is):
+	case before == now:
+		ns.same++
+	default:
+		if ns.others++; ns.others >= most && ns.others > ns.same {
+			ns.identities.wrong.Store(true)
+		}
+	}
+}
+
+// number gives the inode number of an entry: that of its identity, or else of
+// its place, so that it is the same after a remount, unless the name was given
+// another one here, or the number another name. It wants nodes.mu held.
+func (ns *nodes) number(dir *node, e ftpclient.Entry) uint64 {
+	at := place{dir.ino, e.Name}
 	if ino, ok := ns.moved.Get(at); ok {
 		return ino
 	}
-	ino := hashPlace(at, 0)
-	for salt := uint64(1); ; salt++ {
-		if _, taken := ns.taken[ino]; !taken && ino > rootID {
+	if ino, ok := ns.identities.of(e); ok && ns.allows(ino, at, e) {
+		return ino
+	}
+	for salt := uint64(0); ; salt++ {
+		ino := hashPlace(at, salt)
+		if _, taken := ns.taken[ino]; !taken && ns.live[ino] == nil && ino > rootID {
 			return ino
 		}
-		ino = hashPlace(at, salt)
 	}
+}
+
+// allows tells whether an entry may have the number of its identity: the others
+// that have it have to look like the same file. It wants nodes.mu held.
+func (ns *nodes) allows(ino uint64, at place, e ftpclient.Entry) bool {
+	if to, taken := ns.taken[ino]; taken && to != at && ns.live[ino] == nil {
+		return false
+	}
+	for n := ns.live[ino]; n != nil; n = n.twin {
+		if !mayBeOne(n.entry, e) {
+			return false
+		}
+	}
+	return true
 }
 
 func hashPlace(at place, salt uint64) uint64 {
@@ -165,13 +212,18 @@ func hashPlace(at place, salt uint64) uint64 {
 	return h.Sum64()
 }
 
-// inode returns the number that name in dir has or would have, for readdir. It
-// wants nodes.mu held.
-func (ns *nodes) inode(dir *node, name string) uint64 {
-	if n := dir.children[name]; n != nil {
+// inode returns the number that an entry of dir has or would have, for readdir.
+// It wants nodes.mu held.
+func (ns *nodes) inode(dir *node, e ftpclient.Entry) uint64 {
+	if n := dir.children[e.Name]; n != nil {
 		return n.ino
 	}
-	return ns.number(dir, name)
+	if ino, ok := ns.identities.of(e); ok && e.ModTime.IsZero() { // too early to compare more
+		if n := ns.live[ino]; n != nil && n.entry.Unique == e.Unique && n.entry.Type == e.Type {
+			return ino
+		}
+	}
+	return ns.number(dir, e)
 }
 
 // forget takes back count lookups of the node id.
@@ -205,12 +257,46 @@ func (ns *nodes) unpin(n *node) {
 func (ns *nodes) collect(n *node) {
 	for n != nil && n != ns.root && n.lookups == 0 && n.pins == 0 && len(n.children) == 0 {
 		delete(ns.byID, n.id)
+		ns.bury(n)
 		parent := n.parent
 		if !n.gone && parent.children[n.name] == n {
 			delete(parent.children, n.name)
+			ns.remember(n)
 		}
 		n = parent
 	}
+}
+
+// bury takes n from those that have its number. It wants nodes.mu held.
+func (ns *nodes) bury(n *node) {
+	if first := ns.live[n.ino]; first != n {
+		for m := first; m != nil; m = m.twin {
+			if m.twin == n {
+				m.twin = n.twin
+			}
+		}
+		return
+	}
+	if ns.live[n.ino] = n.twin; n.twin == nil {
+		delete(ns.live, n.ino)
+	}
+}
+
+// remember keeps the number of a name that would get another one next time. It
+// wants nodes.mu held.
+func (ns *nodes) remember(n *node) {
+	e := n.entry
+	e.Name = n.name
+	_, known := ns.identities.of(e)
+	if !known && ns.identities.seen.Load() || ns.number(n.parent, e) != n.ino {
+		ns.give(place{n.parent.ino, n.name}, n.ino)
+	}
+}
+
+// give makes ino the number of a name. It wants nodes.mu held.
+func (ns *nodes) give(at place, ino uint64) {
+	ns.moved.Add(at, ino)
+	ns.taken[ino] = at
 }
 
 // detach takes the name from n, which somebody may still have open. It wants
@@ -249,12 +335,12 @@ func (ns *nodes) drop(n *node) {
 // nodes.mu held.
 func (ns *nodes) release(at place) { ns.moved.Remove(at) }
 
-// move gives name in dir another name, over whatever was there. The number
+// move gives an entry of dir another name, over whatever was there. The number
 // goes with it.
-func (ns *nodes) move(dir *node, name string, newDir *node, newName string) {
+func (ns *nodes) move(dir *node, e ftpclient.Entry, newDir *node, newName string) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	ino := ns.inode(dir, name)
+	name, ino := e.Name, ns.inode(dir, e)
 	if old := newDir.children[newName]; old != nil {
 		old.unlinked = true
 		ns.detach(old)
@@ -263,8 +349,7 @@ func (ns *nodes) move(dir *node, name string, newDir *node, newName string) {
 	ns.release(from)
 	ns.release(to)
 	if hashPlace(to, 0) != ino {
-		ns.moved.Add(to, ino)
-		ns.taken[ino] = to
+		ns.give(to, ino)
 	}
 	n := dir.children[name]
 	if n == nil {

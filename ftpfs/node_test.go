@@ -37,7 +37,7 @@ func TestRenameKeepsNumbers(t *testing.T) {
 	dir := ns.enter(ns.root, directory("old"))
 	child := ns.enter(dir, file("child"))
 	dirIno, childIno := dir.ino, child.ino
-	ns.move(ns.root, "old", ns.root, "new")
+	ns.move(ns.root, directory("old"), ns.root, "new")
 	wantPath(t, ns, child, "/new/child")
 
 	// The kernel forgets all of it and looks again.
@@ -66,7 +66,7 @@ func TestRenameOver(t *testing.T) {
 	ns := newNodes()
 	from, to := ns.enter(ns.root, file("from")), ns.enter(ns.root, file("to"))
 	ns.pin(to) // open
-	ns.move(ns.root, "from", ns.root, "to")
+	ns.move(ns.root, file("from"), ns.root, "to")
 	wantPath(t, ns, from, "/to")
 	if _, named := ns.path(to); named {
 		t.Error("the replaced file still has a name")

@@ -105,7 +105,7 @@ func (f *FS) smallFiles(dir *node) []smallFile {
 			if size == 0 || size > maxAhead {
 				size = -1
 			}
-			files = append(files, smallFile{e.Name, f.nodes.inode(dir, e.Name), size})
+			files = append(files, smallFile{e.Name, f.nodes.inode(dir, e.Entry), size})
 		}
 	}
 	return files

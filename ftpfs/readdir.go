@@ -203,7 +203,7 @@ func (d *dirHandle) take(arrival *cache.Arrival[ftpclient.Entry], taken int, nam
 		d.fs.nodes.mu.Lock()
 		defer d.fs.nodes.mu.Unlock()
 		for _, e := range names {
-			d.add(e.Name, ftpclient.Type(e.Kind))
+			d.add(ftpclient.Entry{Name: e.Name, Unique: e.Identity, Type: ftpclient.Type(e.Kind)})
 		}
 		d.taken += len(names)
 	}
@@ -236,23 +236,23 @@ func (d *dirHandle) complete(listing cache.Listing[ftpclient.Entry]) {
 	defer ns.mu.Unlock()
 	for _, e := range listing.Entries {
 		delete(fresh, e.Name)
-		d.add(e.Name, e.Entry.Type)
+		d.add(e.Entry)
 	}
 	for name := range fresh {
-		d.add(name, ftpclient.TypeFile)
+		d.add(ftpclient.Entry{Name: name, Type: ftpclient.TypeFile})
 	}
 	d.leave()
 }
 
 // add appends an entry that is not there yet. d.mu and nodes.mu are held.
-func (d *dirHandle) add(name string, t ftpclient.Type) {
+func (d *dirHandle) add(e ftpclient.Entry) {
 	if d.seen != nil {
-		if _, twice := d.seen[name]; twice {
+		if _, twice := d.seen[e.Name]; twice {
 			return
 		}
-		d.seen[name] = struct{}{}
+		d.seen[e.Name] = struct{}{}
 	}
-	d.data = fuse.AppendDirent(d.data, fuse.Dirent{Inode: d.fs.nodes.inode(d.node, name), Type: direntType(t), Name: name})
+	d.data = fuse.AppendDirent(d.data, fuse.Dirent{Inode: d.fs.nodes.inode(d.node, e), Type: direntType(e.Type), Name: e.Name})
 }
 
 // leave waits for no more names. d.mu is held.

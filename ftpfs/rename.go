@@ -107,17 +107,29 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	if !moved.Exists {
 		return syscall.ENOENT
 	}
+	if one, err := f.areOne(ctx, moved.Entry, toDir, newName); one || err != nil {
+		return err // POSIX has nothing happen
+	}
 	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
 		return err
 	}
 	if replaced != nil {
 		replaced.lose()
 	}
-	f.nodes.move(dir, oldName, newDir, newName)
+	f.nodes.move(dir, moved.Entry, newDir, newName)
 	if moved.Entry.Type == ftpclient.TypeDir {
 		f.files.RenameTree(fromRel, toRel)
 	} else {
 		f.files.Rename(fromRel, toRel)
 	}
 	return nil
+}
+
+// areOne tells whether a name belongs to the same file as e.
+func (f *FS) areOne(ctx context.Context, e ftpclient.Entry, dir, name string) (bool, error) {
+	if other, ok := f.tree.cached(dir, name); !ok || !other.Exists || !f.nodes.identities.one(e, other.Entry) {
+		return false, nil
+	}
+	other, err := f.tree.fresh(ctx, dir, name)
+	return other.Exists && f.nodes.identities.one(e, other.Entry), err
 }

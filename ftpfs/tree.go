@@ -40,7 +40,8 @@ type tree struct {
 	// only to the minute or the day.
 	exactTimes bool
 
-	temps *temps
+	temps      *temps
+	identities *identities
 
 	background atomic.Int64 // connections that work ahead of programs
 	looked     atomic.Bool  // a program has looked at a file
@@ -70,6 +71,7 @@ func newTree(client *ftpclient.Client, ttl time.Duration, entries int, exactTime
 		log:        log,
 		exactTimes: exactTimes,
 		temps:      newTemps(),
+		identities: &identities{},
 		wantsAll:   func() {},
 		stamps:     stamps,
 	}, nil
@@ -119,7 +121,7 @@ func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early {
 	early := make([]cache.Early, 0, len(entries))
 	for _, e := range entries {
 		if len(e.Name) <= maxName && !isTemp(e.Name) { // what is hidden depends on its time, which is not certain yet
-			early = append(early, cache.Early{Name: e.Name, Kind: uint8(e.Type)})
+			early = append(early, cache.Early{Name: e.Name, Identity: e.Unique, Kind: uint8(e.Type)})
 		}
 	}
 	return early
@@ -139,6 +141,7 @@ func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing
 	if listing.Truncated {
 		t.log.Warn("the server cut the listing short; names beyond its limit are reached one by one", "dir", dir, "entries", len(listing.Entries))
 	}
+	t.identities.judge(listing.Entries)
 	if err := t.refine(ctx, dir, listing.Entries); err != nil {
 		return cache.Filled[ftpclient.Entry]{}, err
 	}
