@@ -48,9 +48,9 @@
 // reads the new version here, the kernel gives its pages to both. What FTP
 // has no word for is refused with EPERM: hard links, device nodes, a foreign
 // owner, and most symbolic links: only some servers make them, only with a
-// relative target inside the mount that exists. The target of a link is shown
-// as the server writes it, except that an absolute path below the mount's root
-// on the server becomes one relative to the link. Times of directories
+// relative target inside the mount that exists. A link leads to the same place as on
+// the server, by a relative target; one that leads out of the mount cannot be read (EPERM),
+// since the same path is something else here. Times of directories
 // are kept for the life of the mount where the server cannot hold them.
 //
 // Inode numbers are the same in every mount: where the server tells device and

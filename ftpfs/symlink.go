@@ -3,6 +3,8 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	pathpkg "path"
 	"strings"
 	"syscall"
@@ -44,8 +46,8 @@ func (s *server) symlink(dir *node, r *fuse.SymlinkRequest) {
 func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
 	rel, named := s.fs.nodes.path(n)
 	path := below(s.fs.tree.root, rel)
-	if e := s.fs.nodes.entryOf(n); named && e.Target != "" && len(e.Target) <= maxTarget {
-		r.Respond(inside(s.fs.tree.root, path, e.Target))
+	if e := s.fs.nodes.entryOf(n); named && e.Target != "" {
+		s.leads(path, e.Target, r)
 		return
 	}
 	s.ask(r, func(ctx context.Context) error {
@@ -56,16 +58,26 @@ func (s *server) readLink(n *node, r *fuse.ReadlinkRequest) {
 		if err != nil {
 			return err
 		}
-		switch {
-		case target == "":
+		if target == "" {
 			return syscall.EINVAL
-		case len(target) > maxTarget:
-			return syscall.ENAMETOOLONG
 		}
 		s.fs.nodes.setTarget(n, target)
-		r.Respond(inside(s.fs.tree.root, path, target))
+		s.leads(path, target, r)
 		return nil
 	})
+}
+
+// leads answers where the link at path leads.
+func (s *server) leads(path, target string, r *fuse.ReadlinkRequest) {
+	shown, err := inside(s.fs.tree.root, path, target)
+	switch {
+	case err != nil:
+		s.fail(r, err)
+	case len(shown) > maxTarget:
+		r.RespondError(syscall.ENAMETOOLONG)
+	default:
+		r.Respond(shown)
+	}
 }
 
 // symlink makes a link at path. What FTP servers make of a target is an absolute path of
@@ -123,23 +135,55 @@ func resolve(root, dir, target string) (string, bool) {
 	return join(dir, rest), rest[0] != '/' && rest == pathpkg.Clean(rest)
 }
 
-// inside writes the target of a link as one that leads to the same place in the mount: an
-// absolute path of the server's, below its root, is none of this machine's.
-func inside(root, link, target string) string {
-	if !strings.HasPrefix(target+"/", strings.TrimSuffix(root, "/")+"/") {
-		return target
-	}
+// inside writes the target of a link as one that leads to the same place in the mount. A
+// relative one that goes upward first is that already, if it does not go too far; one that goes
+// through a directory and back is not, since that may be a link, too. What is not in the mount
+// is EPERM: on this machine the same path is something else.
+func inside(root, link, target string) (string, error) {
 	dir, _ := split(link)
+	to := pathpkg.Clean(target)
+	if target[0] != '/' {
+		to = pathpkg.Clean(join(dir, target))
+	}
+	switch {
+	case !strings.HasPrefix(to+"/", strings.TrimSuffix(root, "/")+"/"):
+		return "", fmt.Errorf("the link %s leads out of the mount, to %s: %w", link, target, syscall.EPERM)
+	case target[0] != '/' && upward(target) <= depth(root, dir):
+		return target, nil
+	}
 	up := ""
-	for dir != "/" && !strings.HasPrefix(target+"/", dir+"/") {
+	for dir != "/" && !strings.HasPrefix(to+"/", dir+"/") {
 		dir, _ = split(dir)
 		up += "../"
 	}
-	if rest := strings.TrimPrefix(target[len(dir):], "/"); rest != "" {
-		return up + rest
+	if rest := strings.TrimPrefix(to[len(dir):], "/"); rest != "" {
+		return up + rest, nil
 	}
 	if up == "" {
-		return "."
+		return ".", nil
 	}
-	return strings.TrimSuffix(up, "/")
+	return strings.TrimSuffix(up, "/"), nil
+}
+
+// upward is how many directories a relative path goes up at its beginning; more than there
+// are, if it goes up later.
+func upward(path string) (up int) {
+	down := false
+	for name := range strings.SplitSeq(path, "/") {
+		switch name {
+		case "", ".":
+		case "..":
+			if up++; down {
+				return math.MaxInt
+			}
+		default:
+			down = true
+		}
+	}
+	return up
+}
+
+// depth is how many directories dir is below root.
+func depth(root, dir string) int {
+	return strings.Count(rel(root, dir), "/")
 }

@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"path"
+	"strings"
 	"testing"
 )
 
@@ -51,13 +52,27 @@ func TestInside(t *testing.T) {
 		{"/", "/d/e/l", "/d/x/y", "../x/y"},
 		{"/r", "/r/l", "/r/f", "f"},
 		{"/r", "/r/d/l", "/r", ".."},
-		{"/r", "/r/l", "/rr/f", "/rr/f"},
-		{"/r", "/r/l", "/etc/passwd", "/etc/passwd"},
 		{"/r", "/r/l", "f", "f"},
-		{"/r", "/r/l", "../r/f", "../r/f"},
+		{"/r", "/r/l", "./d//f/", "./d//f/"},
+		{"/r", "/r/l", "../r/f", "f"},
+		{"/r", "/r/d/l", "../f", "../f"},
+		{"/r", "/r/d/l", "..", ".."},
+		{"/r", "/r/d/l", "e/../f", "f"},
+		{"/r", "/r/d/l", "e/../../f", "../f"},
+		{"/r", "/r/d/l", "/r/e/../f", "../f"},
+		{"/", "/d/l", "../../../f", "../f"},
+		{"/", "/l", "..", "."},
+		{"/", "/l", "/../etc/passwd", "etc/passwd"},
+		{"/r", "/r/l", "/rr/f", ""},
+		{"/r", "/r/l", "/etc/passwd", ""},
+		{"/r", "/r/l", "/r/../etc/passwd", ""},
+		{"/r", "/r/l", "..", ""},
+		{"/r", "/r/d/l", "../../etc/passwd", ""},
+		{"/r", "/r/d/l", "../d/../../etc/passwd", ""},
 	} {
-		if got := inside(tt.root, tt.link, tt.target); got != tt.want {
-			t.Errorf("%s -> %s: %q", tt.link, tt.target, got)
+		got, err := inside(tt.root, tt.link, tt.target)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s -> %s: %q, %v", tt.link, tt.target, got, err)
 		}
 	}
 }
@@ -74,9 +89,42 @@ func FuzzLinks(f *testing.F) {
 		if !ok {
 			return
 		}
-		back, ok := resolve("/", dir, inside("/", join(dir, "link"), to))
-		if !ok || back != to {
+		shown, err := inside("/", join(dir, "link"), to)
+		back, ok := resolve("/", dir, shown)
+		if err != nil || !ok || back != to {
 			t.Errorf("%q in %q is %q, and back %q", target, dir, to, back)
+		}
+	})
+}
+
+// However many links are gone through, none leads out of the mount: what goes up does so
+// at its beginning, and not further than the mount.
+func FuzzNoWayOut(f *testing.F) {
+	f.Add("/r", "/d/e", "../../../etc/passwd")
+	f.Add("/r", "/d", "s/../../x")
+	f.Add("/", "", "/../etc")
+	f.Fuzz(func(t *testing.T, root, place, target string) {
+		if root == "" || root[0] != '/' || root != path.Clean(root) || place != "" && (place[0] != '/' || path.Clean(place) != place || place == "/") || target == "" {
+			return
+		}
+		shown, err := inside(root, join(below(root, place), "link"), target)
+		if err != nil {
+			return
+		}
+		depth := strings.Count(place, "/")
+		if shown == "" || shown[0] == '/' {
+			t.Fatalf("%q is shown", shown)
+		}
+		for name := range strings.SplitSeq(shown, "/") {
+			switch name {
+			case "", ".":
+			case "..":
+				if depth--; depth < 0 {
+					t.Fatalf("%q in %q below %q is shown as %q", target, place, root, shown)
+				}
+			default:
+				depth = 0 // nothing may go up any more
+			}
 		}
 	})
 }
