@@ -16,7 +16,8 @@ const (
 	longestRest   = 2 * time.Minute
 	engagedFor    = 2 * time.Second // after its last read a reader is believed to go on
 	makeWay       = time.Second     // for how long none is added when others need the connections
-	worthIt       = 2 * time.Second // what a file has to take for a trial, by one transfer
+	worthIt       = 8 * time.Second // what a file has to take for a trial, by one transfer
+	steady        = 1.15            // times the rate before, at most: a rate that does not grow any more
 	sameRate      = 0.9             // a share of the rate that is no loss
 )
 
@@ -31,6 +32,7 @@ type crew struct {
 	bytes   int64     // that have come since
 	starved bool      // the reader has waited since
 	paused  bool      // a stream has waited for the reader since
+	last    float64   // what the last one has found, in bytes a second
 
 	had   int       // how many there were before the trial under way; 0: none is
 	rate  float64   // theirs, in bytes a second
@@ -101,10 +103,7 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 	c := &ss.crew
 	c.bytes += int64(n)
 	c.starved = c.starved || s.waiters > 0
-	least := max(leastMeasure, 3*ss.pace.begins())
-	if c.had > 0 {
-		least *= 2 // they get faster
-	}
+	least := max(leastMeasure, 2*ss.pace.begins())
 	switch took := now.Sub(c.since); {
 	case ss.parallel < 2:
 		return
@@ -116,9 +115,10 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 		return
 	}
 	rate := float64(c.bytes) / now.Sub(c.since).Seconds()
-	starved := c.starved && !c.paused
+	ready := c.starved && !c.paused && rate <= steady*c.last // a new transfer gets faster for a while
+	c.last = rate
 	c.measure(now)
-	if starved && (c.want > 1 || ss.deserves(s, rate)) {
+	if ready && (c.want > 1 || ss.deserves(s, rate)) {
 		c.decide(rate, now, ss.parallel)
 	}
 	ss.staff(now)
