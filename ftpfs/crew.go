@@ -12,12 +12,15 @@ const (
 	sequential    = 512 << 10              // what one transfer brings in order before more are tried
 	leastMeasure  = 400 * time.Millisecond // for a rate to be known
 	trialPatience = 10 * time.Second       // for the transfers on trial to begin
+	speedUp       = 4                      // times what a transfer takes to begin, until it has its full speed
 	firstRest     = 10 * time.Second       // before the next trial, doubled after each
 	longestRest   = 2 * time.Minute
 	engagedFor    = 2 * time.Second // after its last read a reader is believed to go on
 	makeWay       = time.Second     // for how long none is added when others need the connections
 	worthIt       = 8 * time.Second // what a file has to take for a trial, by one transfer
 	steady        = 1.15            // times the rate before, at most: a rate that does not grow any more
+	manyMore      = 4               // times as many are tried
+	helpful       = 1.25            // times the rate before, at least: those on trial stay
 	sameRate      = 0.9             // a share of the rate that is no loss
 )
 
@@ -37,19 +40,20 @@ type crew struct {
 	had   int       // how many there were before the trial under way; 0: none is
 	rate  float64   // theirs, in bytes a second
 	until time.Time // those on trial have to begin by then
+	ready time.Time // when they have come up to their speed; zero: not all have begun
 	fewer bool      // the next trial is one with fewer
 	next  time.Time // when it may begin
 	free  time.Time // no more transfers before it: others need the connections
 	rest  time.Duration
 }
 
-// follow is told of a read, and tells whether it is one of the reader's.
+// follow is told of a read, and tells whether it is one that a crew works for.
 func (c *crew) follow(off, end, ahead int64) bool {
-	if c.want < 2 || off < c.front-mostSkip || off > c.front+ahead {
+	if c.seen.IsZero() || off < c.front-mostSkip || off > c.front+ahead {
 		return false
 	}
 	c.front, c.seen = max(c.front, end), time.Now()
-	return true
+	return c.want > 1
 }
 
 // measure begins a measurement.
@@ -68,34 +72,33 @@ func (c *crew) settle(want int, now time.Time) {
 // one, with at most so many transfers.
 func (c *crew) decide(rate float64, now time.Time, most int) {
 	switch want := max(c.want, 1); {
-	case c.had > 0 && c.want > c.had:
-		if rate < c.rate*(1+float64(c.want)/float64(c.had))/2 { // less than half of what they might add
-			c.fewer = true
-			c.settle(c.had, now)
-			return
-		}
-		c.had = 0
-		c.decide(rate, now, most)
-	case c.had > 0:
+	case c.had > want: // fewer are on trial
 		c.fewer = rate >= sameRate*c.rate
 		if !c.fewer {
 			want = c.had
 		}
 		c.settle(want, now)
+	case c.had > 0 && rate < helpful*c.rate:
+		c.settle(c.had, now)
+	case c.had > 0: // less than half of what they might add: fewer may do
+		c.fewer = rate < c.rate*(1+float64(want)/float64(c.had))/2
+		c.had = 0
+		c.decide(rate, now, most)
 	case now.Before(c.next):
 	case c.fewer && want > 1:
 		c.begin(want/2, rate, now)
 	case !c.fewer && want < most:
-		c.begin(min(2*want, most), rate, now)
+		c.begin(min(manyMore*want, most), rate, now)
 	default:
-		c.fewer = want > 1
+		c.fewer = !c.fewer
 		c.settle(want, now)
 	}
 }
 
 // begin begins a trial.
 func (c *crew) begin(want int, rate float64, now time.Time) {
-	c.had, c.want, c.rate, c.until = max(c.want, 1), want, rate, now.Add(trialPatience)
+	c.had, c.want, c.rate = max(c.want, 1), want, rate
+	c.until, c.ready = now.Add(trialPatience), time.Time{}
 }
 
 // tend is told of n bytes that s has brought. It wants streams.mu held.
@@ -107,7 +110,7 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 	switch took := now.Sub(c.since); {
 	case ss.parallel < 2:
 		return
-	case c.had > 0 && !ss.atWork(now), took > 4*least: // before that nothing was asked for
+	case c.had > 0 && !ss.atSpeed(now), took > 4*least: // before that nothing was asked for
 		c.measure(now)
 		ss.staff(now)
 		return
@@ -115,7 +118,7 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 		return
 	}
 	rate := float64(c.bytes) / now.Sub(c.since).Seconds()
-	ready := c.starved && !c.paused && rate <= steady*c.last // a new transfer gets faster for a while
+	ready := c.starved && !c.paused && rate <= steady*c.last
 	c.last = rate
 	c.measure(now)
 	if ready && (c.want > 1 || ss.deserves(s, rate)) {
@@ -131,20 +134,24 @@ func (ss *streams) deserves(s *stream, rate float64) bool {
 	return s.pos-s.start >= sequential && rest >= 2*leastSegment && float64(rest) >= rate*worthIt.Seconds()
 }
 
-// atWork tells whether all transfers on trial have begun. Too late is never:
-// then the trial ends. It wants streams.mu held.
-func (ss *streams) atWork(now time.Time) bool {
+// atSpeed tells whether all transfers on trial have begun, and have had the
+// time in which new connections get faster. Too late is never: then the trial
+// ends. It wants streams.mu held.
+func (ss *streams) atSpeed(now time.Time) bool {
+	c := &ss.crew
+	if !c.ready.IsZero() {
+		return now.After(c.ready)
+	}
 	n := 0
 	for _, s := range ss.running {
 		if s.working() && s.pos > s.start {
 			n++
 		}
 	}
-	if n >= ss.crew.want {
-		return true
-	}
-	if now.After(ss.crew.until) {
-		ss.crew.settle(n, now)
+	if n >= c.want {
+		c.ready = now.Add(speedUp * ss.pace.begins())
+	} else if now.After(c.until) {
+		c.settle(n, now)
 	}
 	return false
 }

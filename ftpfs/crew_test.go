@@ -136,8 +136,8 @@ func TestOneTransferWhereItFillsTheLink(t *testing.T) {
 		if took, one := s.readAll(t, ss, 0), seconds(size, l.all); took > one*107/100 {
 			t.Errorf("%v, one transfer takes %v", took, one)
 		}
-		if _, most, sent := l.traffic(); most > 2 || len(s.opens()) > 6 || sent > size*107/100 {
-			t.Errorf("%d transfers at a time, begun at %v, %d bytes", most, s.opens(), sent)
+		if _, _, sent := l.traffic(); len(s.opens()) > 12 || sent > size*107/100 {
+			t.Errorf("transfers began at %v, %d bytes", s.opens(), sent)
 		}
 	})
 }

@@ -88,6 +88,12 @@ func (ss *streams) relieve(s *stream, now time.Time) (end bool) {
 	return false
 }
 
+// expected tells whether the reader will come to where s has paused. It wants
+// streams.mu held.
+func (ss *streams) expected(s *stream) bool {
+	return s.extra && s.pos >= ss.crew.front && ss.engaged(time.Now())
+}
+
 // assign gives a segment that nobody brings to the stream that has paused
 // where it begins, or to a new one. It tells whether there was any, and wants
 // streams.mu held.

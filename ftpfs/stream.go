@@ -187,7 +187,7 @@ func (ss *streams) proceed(s *stream, moved int, m *meter) bool {
 		if s.extra && moved > 0 {
 			moved = -1
 		}
-		idle := time.Since(s.used)
+		idle := time.Since(s.used) > pausedFor && !ss.expected(s)
 		changed := s.changed
 		ss.mu.Unlock()
 		switch {
@@ -195,7 +195,7 @@ func (ss *streams) proceed(s *stream, moved int, m *meter) bool {
 			return false
 		case !pause:
 			return !ss.yields(moved)
-		case idle > pausedFor, ss.yields(-1):
+		case idle, ss.yields(-1):
 			return false
 		}
 		m.pause()

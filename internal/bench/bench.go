@@ -57,10 +57,10 @@ func (r *runner) open(ctx context.Context) (err error) {
 	if r.dir, r.lock, err = scratch(); err != nil {
 		return err
 	}
-	if r.lab, err = netlab.New(netlab.Link{RTT: r.rtt, Rate: r.rate}); err != nil {
+	if r.lab, err = netlab.New(netlab.Link{RTT: r.rtt, Rate: r.rate, Loss: r.loss}); err != nil {
 		return err
 	}
-	r.result = Result{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), RTT: r.rtt, Rate: r.rate}
+	r.result = Result{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), RTT: r.rtt, Rate: r.rate, Loss: r.loss}
 	for i := range contestants {
 		c := &contestants[i]
 		if r.only != nil && !slices.Contains(r.only, c.name) {

@@ -12,6 +12,7 @@ type Result struct {
 	Machine     Machine
 	RTT         time.Duration // of the link
 	Rate        float64       // of the link, bit/s
+	Loss        float64       `json:",omitzero"` // share of the packets that the link loses
 	Contestants []Contestant
 	Rows        []*Row
 }
