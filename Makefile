@@ -9,7 +9,7 @@ FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while re
 .PHONY: help build demo dist fuse3 setup test test-packages race lint check fuzz bench peers clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 build: ## bin/ftpfs, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ftpfs ./cmd/ftpfs
