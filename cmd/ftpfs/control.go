@@ -45,6 +45,7 @@ func peer(c *net.UnixConn) int {
 // request is what is asked of the process of a mount.
 type request struct {
 	What    question
+	Profile string // its kind
 	Refresh string // a place in the mount: "/a/b", "/"
 }
 
@@ -54,6 +55,7 @@ const (
 	askRefresh question = iota
 	askStatus           // answered by report.Status
 	askClear            // of the cache
+	askProfile          // answered by report.Profile
 )
 
 // answers are what the process of a mount can do for those who ask.
@@ -143,6 +145,12 @@ func (c *control) do(r request) report {
 	case askStatus:
 		now := c.answers.status()
 		return report{Status: &now}
+	case askProfile:
+		data, err := profile(ctx, r.Profile)
+		if err != nil {
+			return reportOf(fail(exitUsage, "There is no profile %q: %w.", r.Profile, err))
+		}
+		return report{Profile: data}
 	case askClear:
 		err = c.answers.clear(ctx)
 	default:

@@ -27,6 +27,7 @@ type report struct {
 	Text     string
 	Warnings []string // from before it answered
 	Status   *status  // of a mount, to who asks
+	Profile  []byte   // in the form of pprof
 }
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }
@@ -123,7 +124,7 @@ func (p *program) serveLogged(j job, warned *warnings, ready func(*slog.Logger) 
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := openLog(f, io.Discard)
+	log, closeLog, err := openBackgroundLog(f, systemLogSocket)
 	if err != nil {
 		return err
 	}

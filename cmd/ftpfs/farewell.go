@@ -123,5 +123,5 @@ func (f *farewell) stays() error {
 		}
 		names = append(names, p.Path)
 	}
-	return fail(exitUnmount, "These files are not on the server yet: %s. The process %d is still trying to send them.", strings.Join(names, ", "), s.Pid)
+	return fail(exitUnmount, "These files are not on the server yet: %s. The process %d is still trying to send them; what it cannot send is kept for the next mount of the same directory.", strings.Join(names, ", "), s.Pid)
 }

@@ -25,6 +25,7 @@ type flags struct {
 	foreground bool
 	debug      bool
 	logFile    string
+	metrics    string   // address to serve them at
 	options    []string // of -o
 	sloppy     bool     // what -o names in vain is left out
 
@@ -99,6 +100,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, log to standard error")
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
 	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
+	s.Var(value(&f.metrics, parseMetricsAddr, "[ADDR:]PORT", ""), "metrics", "serve metrics for Prometheus there, at /metrics (default no; without ADDR on this machine only)")
 	f.registerConnection(s)
 	s.BoolVar(&f.delayConnect, "delay-connect", false, "mount before the server can be reached; the first access connects")
 

@@ -8,6 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openBackgroundLog makes the log of a mount without a terminal: --log-file, else that of
+// the system, where there is one. The function returned closes it.
+func openBackgroundLog(f *flags, socket string) (log *slog.Logger, closeLog func(), err error) {
+	if f.logFile == "" {
+		if l := openSystemLog(socket); l != nil {
+			return slog.New(l.handler(slog.LevelInfo)), l.Close, nil
+		}
+	}
+	return openLog(f, io.Discard)
+}
+
 // openLog makes the log of a mount, which goes to --log-file, else to stderr. The
 // function returned closes it.
 func openLog(f *flags, stderr io.Writer) (log *slog.Logger, closeLog func(), err error) {

@@ -17,12 +17,14 @@ const maxRecent = 10
 type recent struct {
 	mu  sync.Mutex
 	all []statusError // the oldest first
+	n   int64         // how many there have been
 }
 
-func (r *recent) list() []statusError {
+// list returns the latest errors, and how many there have been in all.
+func (r *recent) list() ([]statusError, int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.all)
+	return slices.Clone(r.all), r.n
 }
 
 // add keeps a record; a repetition of the last one only counts.
@@ -30,6 +32,7 @@ func (r *recent) add(record slog.Record) {
 	text := sentence(record)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.n++
 	if n := len(r.all); n > 0 && r.all[n-1].Text == text {
 		r.all[n-1].Time = record.Time
 		r.all[n-1].Times++

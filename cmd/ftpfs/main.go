@@ -47,8 +47,8 @@ in the mount table or in logs.
 
 The command returns when the mount answers; with -f it stays. SIGTERM and SIGINT
 unmount and finish uploads, a second one ends at once; SIGHUP makes the mount look
-at the server anew. Logs are written with -f or -d
-to standard error, or with --log-file, also in the background, to a file.
+at the server anew. Logs are written with -f or -d to standard error, in the background
+to the system's log (journalctl -t ftpfs), and with --log-file to a file.
 
 Limitations:
   An ftp:// URL sends the password and all data unencrypted, unless --tls is given.
@@ -186,7 +186,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand())
+	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand(), profileCommand())
 	return root
 }
 

@@ -125,9 +125,17 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	defer cancel()
 	var lately recent
 	log = slog.New(lately.collect(log.Handler()))
+	f, err := flagsOf(j.Settings)
+	if err != nil {
+		return err
+	}
+	meter, err := listenMetrics(f.metrics)
+	if err != nil {
+		return err
+	}
+	defer meter.Close()
 
 	var m mounted
-	var err error
 	mounting := make(chan struct{})
 	go func() {
 		m, err = p.mount(ctx, j, log)
@@ -152,11 +160,9 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 		return err
 	}
 	begun := time.Now()
-	c := listen(thisHost().mounted(j.MountPoint), answers{
-		refresh: m.Refresh,
-		clear:   m.ClearCache,
-		status:  func() status { return statusOf(j, begun, m.Status(), lately.list()) },
-	}, log)
+	now := func() status { return statusOf(j, f, begun, m.Status(), &lately) }
+	c := listen(thisHost().mounted(j.MountPoint), answers{refresh: m.Refresh, clear: m.ClearCache, status: now}, log)
+	meter.serve(now, log)
 	stop := onHangup(func() {
 		log.Info("looking at the server anew")
 		within, cancel := context.WithTimeout(ctx, refreshTime)

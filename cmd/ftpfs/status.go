@@ -29,7 +29,8 @@ type status struct {
 	Cache       statusCache       `json:"cache"`
 	Transfers   []statusTransfer  `json:"transfers"`
 	Pending     []statusPending   `json:"pending"`
-	Errors      []statusError     `json:"errors"`
+	Errors      []statusError     `json:"errors"`      // the latest, the oldest of them first
+	ErrorCount  int64             `json:"error_count"` // of all
 }
 
 type statusServer struct {
@@ -86,12 +87,9 @@ type statusPending struct {
 }
 
 // statusOf puts together what the mount of a job tells of itself.
-func statusOf(j job, begun time.Time, s ftpfs.Status, errors []statusError) status {
-	f, err := flagsOf(j.Settings)
-	if err != nil { // it was read before
-		f = &flags{}
-	}
+func statusOf(j job, f *flags, begun time.Time, s ftpfs.Status, lately *recent) status {
 	now := time.Now()
+	errors, count := lately.list()
 	st := status{
 		MountPoint: j.MountPoint, Source: j.Target.String(), Pid: os.Getpid(), Version: version(), Mounted: begun, Now: now,
 		Server: statusServer{Reached: s.Reached, Greets: s.Server.Banner, Mode: s.Server.Mode, TLS: s.Server.TLS, MLSD: s.Server.HasMLSD, Zone: s.Server.Zone},
@@ -106,7 +104,7 @@ func statusOf(j job, begun time.Time, s ftpfs.Status, errors []statusError) stat
 			Bytes: s.Files.Bytes, Limit: f.cacheSize, Files: s.Files.Files, ReadHits: s.Files.Hits, ReadWaits: s.Files.Waits,
 			Evictions: s.Files.Evictions, Dir: f.cacheDir,
 		},
-		Transfers: []statusTransfer{}, Pending: []statusPending{}, Errors: errors,
+		Transfers: []statusTransfer{}, Pending: []statusPending{}, Errors: errors, ErrorCount: count,
 	}
 	for _, t := range s.Transfers {
 		seconds := max(now.Sub(t.Begun).Seconds(), 0.001)
