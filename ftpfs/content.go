@@ -45,6 +45,8 @@ type content struct {
 	alters  int             // own changes of the server's version under way
 	hidden  *unlinked       // the server's copy when it was unlinked while open; nil if it was not
 	mtime   time.Time       // of the last local write, or as set since
+	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
+	sender  *sender         // sends it meanwhile; nil: none does
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
 	failed  error // why the last upload did not succeed
@@ -169,14 +171,16 @@ func (c *content) changeable(placed bool) (moved bool, err error) {
 	return moved, nil
 }
 
-// end ends what begin announced. Times are what servers can hold: whole
-// seconds, so that they do not change by the upload.
-func (c *content) end(changed bool) {
+// end ends what begin announced. note, unless it is nil, is told of the change.
+// Times are what servers can hold: whole seconds, so that they do not change by
+// the upload.
+func (c *content) end(note func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes--
-	if changed {
+	if note != nil {
 		c.mtime = time.Now().UTC().Truncate(time.Second)
+		note()
 	}
 }
 
@@ -195,7 +199,11 @@ func (c *content) store(p []byte, off int64, placed bool) (int, error) {
 		return 0, err
 	}
 	n, err := c.file.WriteAt(p, off)
-	c.end(n > 0)
+	if n == 0 {
+		c.end(nil)
+		return 0, err
+	}
+	c.end(func() { c.advance(off, off+int64(n)) })
 	return n, err
 }
 
@@ -205,14 +213,18 @@ func (c *content) truncate(size int64) error {
 		return err
 	}
 	err := c.file.Truncate(size)
-	if err == nil && size == 0 {
-		c.mu.Lock()
-		c.whole = true
-		c.mu.Unlock()
+	if err != nil {
+		c.end(nil)
+		return err
+	}
+	c.end(func() {
+		c.whole = c.whole || size == 0
+		c.cut(size)
+	})
+	if size == 0 {
 		c.journal()
 	}
-	c.end(err == nil)
-	return err
+	return nil
 }
 
 // ends tells whether the bytes are those of the server's version, and so many,
@@ -238,6 +250,7 @@ func (c *content) setMode(mode fs.FileMode) {
 }
 
 func (c *content) close() {
+	c.dropSender()
 	c.streams.Close()
 	c.file.Close()
 }

@@ -101,6 +101,9 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 // make gives file streams that bring the bytes of base.
 func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
 	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
+	if base.Size > 0 {
+		c.run = -1
+	}
 	open := func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
 		retrieve := cs.client.Retrieve
 		if extra {
@@ -192,6 +195,7 @@ func (cs *contents) discard(n *node, c *content) {
 	c.mu.Lock()
 	c.dropped, c.past = true, true
 	c.mu.Unlock()
+	c.dropSender()
 	cs.nodes.mu.Lock()
 	if n.content == c {
 		n.content = nil

@@ -176,6 +176,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 	}
 	defer done()
 	defer c.quiet()()
+	if c != nil {
+		c.dropSender()
+	}
 	switch {
 	case c != nil && c.isFresh():
 		// The server never saw it.

@@ -20,6 +20,7 @@
 //   - stream: one RETR that fills a content from an offset onward, a bounded
 //     window ahead of its readers.
 //   - crew: several streams that work for one reader, while that is faster.
+//   - sender: one STOR, or more, that follow a program which writes a new file.
 //   - upload: one STOR under a temporary name, then one write with the rename
 //     to the real name; or one APPE of the tail of a file that only grew.
 //
@@ -77,6 +78,7 @@
 //	nodes.mu         names, parents and numbers of all nodes
 //	streams.mu       the streams of one file
 //	content.mu       the state of one file
+//	sender.mu        how far one file was sent
 //
 // Of two files, the upload lock of the node with the lower number comes first.
 // It is the only lock that is held across the network, and a waiter may leave;

@@ -235,6 +235,7 @@ func (s *server) write(r *fuse.WriteRequest) {
 		if n == 0 && err != nil {
 			return err
 		}
+		s.fs.uploads.sendAhead(h.node, h.content)
 		r.Respond(&fuse.WriteResponse{Size: n})
 		return nil
 	})

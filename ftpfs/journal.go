@@ -97,7 +97,7 @@ func (c *content) restore(text []byte) error {
 	if w.Sent != nil {
 		c.sent = w.Sent.entry()
 	}
-	c.begun = true // before this mount
+	c.begun, c.run = true, -1 // before this mount
 	return nil
 }
 

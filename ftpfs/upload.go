@@ -63,8 +63,10 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 		case !dirty || c.isDropped():
 			return nil
 		case c.refusal() != nil:
+			c.dropSender()
 			return c.refusal()
 		case !named && !u.nodes.wanted(n):
+			c.dropSender()
 			return nil // an unlinked file has no name to be published under
 		case !named:
 			err = errNoDirectory
@@ -150,33 +152,42 @@ func changedBelow(path string, err error) error {
 // publish brings the bytes of c from off on to path and returns what the server
 // has then.
 func (u *uploads) publish(ctx context.Context, c *content, path string, from int64) (ftpclient.Entry, error) {
-	defer c.file.Keep()() // what is fetched stays until it was sent
-	for off := from; off < c.file.Size(); off += fetchStep {
-		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
-			return ftpclient.Entry{}, fmt.Errorf("completing %s before its upload: %w", path, err)
-		}
-	}
-	temp := u.tree.temps.beside(path)
-	c.sending(temp)
-	w, err := u.client.Store(ctx, temp)
-	if err != nil {
-		if uncertain(err) {
-			u.sweep(temp)
-		}
-		if err = u.tree.explainFile(ctx, temp, err); errno(err) == syscall.ENOENT {
-			err = fmt.Errorf("%w: %v", errNoDirectory, err)
-		}
-		return ftpclient.Entry{}, err
-	}
-	defer w.Abort() // does nothing after a Commit that went through
 	end := c.file.Size()
-	size := max(0, end-from)
-	w.Announce(path, size)
-	if err := send(ctx, w, c, from, end); err != nil {
-		w.Abort()
-		u.sweep(temp)
+	w, temp, err := u.sentAhead(ctx, c, path, from, end)
+	if err != nil {
 		return ftpclient.Entry{}, err
 	}
+	if w != nil {
+		e, err := u.finish(ctx, c, w, temp, path, end-from)
+		if !notStored(err) {
+			return e, u.tree.explainFile(ctx, path, err)
+		}
+	}
+	if w, temp, err = u.sendAll(ctx, c, path, from, end); err != nil {
+		return ftpclient.Entry{}, err
+	}
+	e, err := u.finish(ctx, c, w, temp, path, max(0, end-from))
+	return e, u.tree.explainFile(ctx, path, err)
+}
+
+// notStored tells whether an upload failed before its end for a reason that may
+// be gone.
+func notStored(err error) bool {
+	var refused *ftpclient.Error
+	var lost *ftpclient.LostError
+	switch {
+	case errors.As(err, &refused):
+		full := refused.Kind() == ftpclient.KindNoSpace || refused.Kind() == ftpclient.KindQuota
+		return (refused.Command == "STOR" || refused.Command == "APPE") && !full
+	case errors.As(err, &lost):
+		return lost.Command != "RNTO"
+	}
+	return false
+}
+
+// finish gives the file that w has stored as temp, with so many bytes, its name.
+func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, temp, path string, size int64) (ftpclient.Entry, error) {
+	defer w.Abort() // does nothing after a Commit that went through
 	commit := c.commitment(path)
 	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
@@ -203,7 +214,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 	}
 	if err != nil {
 		u.sweep(temp)
-		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
+		return ftpclient.Entry{}, err
 	}
 	if !e.HasMode {
 		u.warnOfMode(path, commit)
@@ -211,7 +222,66 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 	if e.Size < 0 {
 		e.Size = size
 	}
+	if e.Size != size {
+		return e, fmt.Errorf("%s has %d bytes of %d on the server: %w", path, e.Size, size, io.ErrShortWrite)
+	}
 	return e, nil
+}
+
+// sendAll brings the bytes of c from off to end to a temporary file.
+func (u *uploads) sendAll(ctx context.Context, c *content, path string, from, end int64) (*ftpclient.Writer, string, error) {
+	defer c.file.Keep()() // what is fetched stays until it was sent
+	for off := from; off < end; off += fetchStep {
+		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
+			return nil, "", fmt.Errorf("completing %s before its upload: %w", path, err)
+		}
+	}
+	temp := u.tree.temps.beside(path)
+	c.sending(temp)
+	w, err := u.client.Store(ctx, temp)
+	if err != nil {
+		if uncertain(err) {
+			u.sweep(temp)
+		}
+		return nil, "", u.explainStore(ctx, temp, err)
+	}
+	w.Announce(path, max(0, end-from))
+	if err := send(ctx, w, c, from, end); err != nil {
+		w.Abort()
+		u.sweep(temp)
+		return nil, "", err
+	}
+	return w, temp, nil
+}
+
+// explainStore says why a temporary file could not be stored.
+func (u *uploads) explainStore(ctx context.Context, temp string, err error) error {
+	if err = u.tree.explainFile(ctx, temp, err); errno(err) == syscall.ENOENT {
+		err = fmt.Errorf("%w: %v", errNoDirectory, err)
+	}
+	return err
+}
+
+// sentAhead has the sender of c finish, if there is one. No Writer and no error
+// means that the file has to be sent from here. A server that is
+// full is not filled again.
+func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, end int64) (*ftpclient.Writer, string, error) {
+	s := c.takeSender()
+	if s == nil {
+		return nil, "", nil
+	}
+	dir, _ := split(path)
+	if at, name := split(s.temp); at != dir || from > 0 {
+		s.drop()
+		<-s.done
+		u.sweep(join(dir, name)) // it has gone with its directory
+		return nil, "", nil
+	}
+	w, err := s.finish(end)
+	if number := errno(err); number == syscall.ENOSPC || number == syscall.EDQUOT {
+		return nil, "", err
+	}
+	return w, s.temp, nil
 }
 
 func (u *uploads) warnOfMode(path string, k ftpclient.Commit) {

@@ -146,6 +146,10 @@ func TestFileIsCutDuringItsUpload(t *testing.T) {
 	}
 	c := start(t, m, "exec cp "+local+" file")
 	reached(t, hold)
+	eventually(t, endsIn, "all that cp writes", func() error {
+		_, err := m.Try("test $(stat -c %s file) = 25165824")
+		return err
+	})
 	time.AfterFunc(300*time.Millisecond, hold.Release)
 	m.Run("printf y > file")
 	if out, err := c.wait(endsIn); err != nil {

@@ -1,0 +1,180 @@
+package ftpfs_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ftpfs/ftpclient"
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
+
+	"github.com/spf13/afero"
+)
+
+// arrived waits until temporary files on the server have so many bytes.
+func arrived(t *testing.T, server *ftptest.Embedded, size int64) {
+	t.Helper()
+	eventually(t, endsIn, "what is sent ahead", func() error {
+		infos, err := afero.ReadDir(server.Fs(), "/")
+		got := int64(0)
+		for _, info := range infos {
+			if strings.HasSuffix(info.Name(), ".part") {
+				got += info.Size()
+			}
+		}
+		if err != nil || got < size {
+			return fmt.Errorf("%d bytes of %d (%v)", got, size, err)
+		}
+		return nil
+	})
+}
+
+// A file is sent while it is written, in one piece.
+func TestFileIsSentWhileWritten(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+	python(t, m, `
+f = os.open("file", os.O_WRONLY | os.O_CREAT)
+for i in range(64):
+    os.write(f, bytes([i]) * 131072)
+others()
+os.write(f, b"end")
+os.close(f)
+`, func() { arrived(t, server, 8<<20) })
+	var want []byte
+	for i := range 64 {
+		want = append(want, bytes.Repeat([]byte{byte(i)}, 131072)...)
+	}
+	if got := served(t, server, "/file"); got != string(want)+"end" {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	stores := 0
+	for _, c := range server.Log().Commands() {
+		if strings.HasPrefix(c, "STOR") || strings.HasPrefix(c, "APPE") {
+			stores++
+		}
+	}
+	if stores != 1 {
+		t.Errorf("%d uploads of one file", stores)
+	}
+	wantNames(t, server, "/", "file")
+}
+
+// What is not written in order is right all the same, and nothing is left of
+// what was sent in vain.
+func TestSentAheadInVain(t *testing.T) {
+	const written = `
+data = bytearray(os.urandom(4 << 20))
+f = os.open("file", os.O_RDWR | os.O_CREAT)
+os.write(f, data)
+others()
+`
+	const closed = `
+os.close(f)
+assert slurp("file") == data
+`
+	for name, program := range map[string]string{
+		"rewritten":   `os.pwrite(f, b"head", 0); data[:4] = b"head"` + closed,
+		"cut":         `os.ftruncate(f, 3 << 20); del data[3 << 20:]` + closed,
+		"emptied":     `os.ftruncate(f, 0); os.pwrite(f, b"new" * 1000000, 0); data = b"new" * 1000000` + closed,
+		"with a hole": `os.pwrite(f, b"end", 6 << 20); data += bytes(2 << 20) + b"end"` + closed,
+		"by mmap": `
+m = mmap.mmap(f, 4 << 20)
+m[1000:1004] = data[1000:1004] = b"mmap"
+m.close()` + closed,
+		"unlinked":  `os.unlink("file"); assert os.pread(f, 10, 0) == data[:10]; os.close(f); spit("file", b"other")`,
+		"renamed":   `os.rename("file", "new"); os.write(f, b"more"); os.close(f); assert slurp("new") == data + b"more"; os.rename("new", "file")`,
+		"synced":    `os.fsync(f); os.write(f, b"more"); os.pwrite(f, b"head", 0); data[:4] = b"head"; data += b"more"` + closed,
+		"replaced":  `os.mkdir("d"); spit("other", b"other"); os.rename("other", "file"); os.write(f, b"lost"); os.close(f); assert slurp("file") == b"other"; os.rmdir("d")`,
+		"truncated": `os.truncate("file", 100); del data[100:]` + closed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+			python(t, m, written+program, func() { arrived(t, server, 4<<20) })
+			m.Unmount()
+			wantNames(t, server, "/", "file")
+		})
+	}
+}
+
+// Whoever writes slowly keeps no connection, and sends nothing twice.
+func TestWriterPauses(t *testing.T) {
+	for _, name := range ftptest.RealNames {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := ftptest.Real(t, name, ftptest.RealOptions{})
+			var said verbs
+			m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password, Trace: said.trace}, ftpfs.Options{})
+			python(t, m, `
+f = os.open("file", os.O_WRONLY | os.O_CREAT)
+os.write(f, b"a" * 3000000)
+others()
+os.write(f, b"b" * 3000000)
+os.close(f)
+`, func() {
+				eventually(t, endsIn, "the connection", func() error {
+					if s := m.Client.Stats(); said.count("STOR") == 0 || s.Idle < s.Open {
+						return errors.New("it is still used")
+					}
+					return nil
+				})
+			})
+			got, err := os.ReadFile(filepath.Join(server.Root, "file"))
+			if want := strings.Repeat("a", 3000000) + strings.Repeat("b", 3000000); err != nil || string(got) != want {
+				t.Errorf("the server has %d bytes, or others (%v)", len(got), err)
+			}
+			if said.count("STOR") != 1 || said.count("APPE") != 1 {
+				t.Errorf("%d STOR, %d APPE", said.count("STOR"), said.count("APPE"))
+			}
+		})
+	}
+}
+
+// Many files at a time take turns, and leave room for others.
+func TestManyFilesAreWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, 3, ftpfs.Options{}, map[string]string{"/d/f": "content"})
+	python(t, m, `
+files = [os.open("file%02d" % i, os.O_WRONLY | os.O_CREAT) for i in range(12)]
+for turn in range(20):
+    for i, f in enumerate(files):
+        os.write(f, bytes([i, turn]) * 65536)
+    if turn == 10:
+        assert slurp("d/f") == b"content"
+        spit("d/g", b"new")
+for f in files:
+    os.close(f)
+for i in range(12):
+    assert slurp("file%02d" % i) == b"".join(bytes([i, turn]) * 65536 for turn in range(20))
+`)
+	for i := range 12 {
+		if got := served(t, server, fmt.Sprintf("/file%02d", i)); len(got) != 20*131072 || got[len(got)-1] != 19 {
+			t.Errorf("file %d has %d bytes", i, len(got))
+		}
+	}
+}
+
+// A sender that loses its connection costs nothing but time.
+func TestSendingAheadIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+	server.DropData("STOR", 3<<20, 1)
+	data := random(6 << 20)
+	local := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(local, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Run("cp " + local + " file")
+	if got := served(t, server, "/file"); got != string(data) {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	m.Unmount()
+	wantNames(t, server, "/", "file")
+}
