@@ -39,6 +39,7 @@ type Entry struct {
 	Precision time.Duration // of ModTime: 1s, 1min, 24h...; 0 unknown
 	Mode      fs.FileMode   // permission bits plus setuid, setgid and sticky
 	HasMode   bool          // Mode is known
+	Followed  bool          // the name is a symbolic link's, all else what that leads to: see Follow
 	Owner     string        // name or number; "" unknown
 	Group     string        // name or number; "" unknown
 	Target    string        // of a link, as the server writes it; "" unknown

@@ -14,23 +14,23 @@ func TestParseFacts(t *testing.T) {
 		want Entry
 	}{
 		{"TYPE=File;SIZE=951;Modify=20150813175250;Unique=1U9; x", // proftpd and others, any case
-			Entry{"x", TypeFile, 951, at, time.Second, 0, false, "", "", "", "1U9"}},
+			Entry{"x", TypeFile, 951, at, time.Second, 0, false, false, "", "", "", "1U9"}},
 		{"type=file;size=0;modify=20150813175250.123;UNIX.mode=0o644; pyftpdlib",
-			Entry{"pyftpdlib", TypeFile, 0, at.Add(123 * time.Millisecond), time.Millisecond, 0o644, true, "", "", "", ""}},
+			Entry{"pyftpdlib", TypeFile, 0, at.Add(123 * time.Millisecond), time.Millisecond, 0o644, true, false, "", "", "", ""}},
 		{"type=dir;sizd=4096;UNIX.mode=01777;UNIX.uid=7;UNIX.gid=8; pure-ftpd",
-			Entry{"pure-ftpd", TypeDir, 4096, time.Time{}, 0, 0o777 | fs.ModeSticky, true, "7", "8", "", ""}},
+			Entry{"pure-ftpd", TypeDir, 4096, time.Time{}, 0, 0o777 | fs.ModeSticky, true, false, "7", "8", "", ""}},
 		{"UNIX.group=0;UNIX.groupname=root;UNIX.owner=5;UNIX.ownername=ann;type=OS.unix=symlink; l",
-			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, "ann", "root", "", ""}},
+			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, false, "ann", "root", "", ""}},
 		{"type=OS.UNIX=slink:/a b; l",
-			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, "", "", "/a b", ""}},
+			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, false, "", "", "/a b", ""}},
 		{"type=OS.unix=chr-1/3; null",
-			Entry{"null", TypeOther, -1, time.Time{}, 0, 0, false, "", "", "", ""}},
+			Entry{"null", TypeOther, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
 		{"type=cdir; /full/path", // MLST
-			Entry{"/full/path", TypeDir, -1, time.Time{}, 0, 0, false, "", "", "", ""}},
+			Entry{"/full/path", TypeDir, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
 		{"type=file;   two blanks; a=b ",
-			Entry{"  two blanks; a=b ", TypeFile, -1, time.Time{}, 0, 0, false, "", "", "", ""}},
+			Entry{"  two blanks; a=b ", TypeFile, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
 		{"type=file;size=9223372036854775808;modify=20150230000000;UNIX.mode=rw; wrong values",
-			Entry{"wrong values", TypeFile, -1, time.Time{}, 0, 0, false, "", "", "", ""}},
+			Entry{"wrong values", TypeFile, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
 	}
 	for _, tt := range tests {
 		got, err := parseFacts(tt.line)

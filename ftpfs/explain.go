@@ -39,7 +39,7 @@ func (e *explained) Unwrap() error { return e.reason }
 // ENOENT, also on servers that refuse without a reason: then the parent's
 // listing tells.
 func (t *tree) find(ctx context.Context, path string) (ftpclient.Entry, error) {
-	e, err := t.client.Stat(ctx, path)
+	e, err := t.stat(ctx, path)
 	if !unexplained(err) || path == "/" {
 		return e, err
 	}

@@ -40,6 +40,7 @@ type Options struct {
 	FSName             string        // the source shown by mount(8), without a password
 	Patience           time.Duration // how long one request that changes nothing may wait for the server in all; 0 is a minute
 	ExactTimes         bool          // ask for the time of each file where listings are coarser than a second
+	FollowSymlinks     bool          // show what symbolic links lead to in their place
 	Xattr              bool          // show the server's facts and checksums as extended attributes user.ftp.*; ls -l then asks for two of each file
 	Logger             *slog.Logger  // nil discards
 	TraceFUSE          bool          // log all requests of the kernel at debug level
@@ -145,6 +146,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
 		return err
 	}
+	f.tree.followLinks = f.opts.FollowSymlinks
 	f.nodes.identities = f.tree.identities
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName}); err != nil {

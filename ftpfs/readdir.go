@@ -196,6 +196,9 @@ func (d *dirHandle) take(arrival *cache.Arrival[ftpclient.Entry], taken int, nam
 	case err != nil:
 		d.leave()
 		d.err = err
+		if number := errno(err); d.taken > 0 && number != syscall.ETIMEDOUT && number != syscall.EHOSTUNREACH {
+			d.err = because(syscall.EIO, err) // it has been there, and could be read
+		}
 	case whole != nil:
 		d.complete(*whole)
 		d.fs.walker.opens(d.dir)

@@ -40,6 +40,9 @@ type tree struct {
 	// only to the minute or the day.
 	exactTimes bool
 
+	// followLinks shows what symbolic links lead to in their place.
+	followLinks bool
+
 	temps      *temps
 	identities *identities
 
@@ -120,7 +123,8 @@ func (t *tree) ask(dir string) cache.Fill[ftpclient.Entry] {
 func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early {
 	early := make([]cache.Early, 0, len(entries))
 	for _, e := range entries {
-		if len(e.Name) <= maxName && !isTemp(e.Name) { // what is hidden depends on its time, which is not certain yet
+		// What is hidden depends on its time, which is not certain yet.
+		if len(e.Name) <= maxName && !isTemp(e.Name) && !(t.followLinks && e.Type == ftpclient.TypeLink) {
 			early = append(early, cache.Early{Name: e.Name, Identity: e.Unique, Kind: uint8(e.Type)})
 		}
 	}
@@ -142,6 +146,11 @@ func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing
 		t.log.Warn("the server cut the listing short; names beyond its limit are reached one by one", "dir", dir, "entries", len(listing.Entries))
 	}
 	t.identities.judge(listing.Entries)
+	if t.followLinks {
+		if err := t.client.Follow(ctx, dir, listing.Entries); err != nil {
+			return cache.Filled[ftpclient.Entry]{}, err
+		}
+	}
 	if err := t.refine(ctx, dir, listing.Entries); err != nil {
 		return cache.Filled[ftpclient.Entry]{}, err
 	}
@@ -382,7 +391,7 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 // remove deletes a file, a link or an empty directory.
 func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
 	do := t.client.Delete
-	if isDir {
+	if isDir && !t.isFollowed(path) {
 		do = t.client.RemoveDir
 	}
 	err := do(ctx, path)

@@ -152,6 +152,15 @@ func changedBelow(path string, err error) error {
 // publish brings the bytes of c from off on to path and returns what the server
 // has then.
 func (u *uploads) publish(ctx context.Context, c *content, path string, from int64) (ftpclient.Entry, error) {
+	c.mu.Lock()
+	followed := c.base.Followed
+	c.mu.Unlock()
+	if followed {
+		var err error
+		if path, err = u.tree.through(ctx, path); err != nil {
+			return ftpclient.Entry{}, err
+		}
+	}
 	end := c.file.Size()
 	w, temp, err := u.sentAhead(ctx, c, path, from, end)
 	if err != nil {
@@ -319,7 +328,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
 	c.failed, c.seen, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, 0, ""
-	e.Owner, e.Group = c.base.Owner, c.base.Group
+	e.Owner, e.Group, e.Followed = c.base.Owner, c.base.Group, c.base.Followed
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()
 	u.tree.put(path, e)

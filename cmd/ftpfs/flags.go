@@ -66,6 +66,7 @@ type flags struct {
 	fmask, dmask       fs.FileMode
 	fsname             string
 	exactTimes         bool
+	followSymlinks     bool
 	verify             bool
 	capacity           int64
 	xattr              bool
@@ -118,6 +119,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.Var(value(&f.fmask, parseUmask, "OCTAL", "000"), "fmask", "more of them for files")
 	s.Var(value(&f.dmask, parseUmask, "OCTAL", "000"), "dmask", "more of them for directories")
+	s.BoolVar(&f.followSymlinks, "follow-symlinks", false, "show what symbolic links lead to in their place; rm -r goes through them")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")

@@ -309,6 +309,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		FSName:             cmp.Or(f.fsname, j.Target.String()),
 		Patience:           2 * f.timeout,
 		ExactTimes:         f.exactTimes,
+		FollowSymlinks:     f.followSymlinks,
 		Logger:             log,
 		TraceFUSE:          f.debug,
 	})
