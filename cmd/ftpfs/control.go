@@ -146,7 +146,7 @@ func (c *control) do(r request) report {
 		now := c.answers.status()
 		return report{Status: &now}
 	case askProfile:
-		data, err := profile(ctx, r.Profile)
+		data, err := takeProfile(ctx, r.Profile)
 		if err != nil {
 			return reportOf(fail(exitUsage, "There is no profile %q: %w.", r.Profile, err))
 		}

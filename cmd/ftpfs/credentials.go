@@ -30,7 +30,8 @@ func systemSources(warn io.Writer) sources {
 }
 
 // credentials finds user and password. The first place that has one wins: the URL,
-// -o user=NAME:PASSWORD, --credentials, the other flags, FTPFS_PASSWORD, netrc, a prompt. An empty user means anonymous.
+// -o user=NAME:PASSWORD, --credentials, the other flags, systemd, FTPFS_PASSWORD, netrc, a
+// prompt. An empty user means anonymous.
 func (src sources) credentials(t target, f *flags) (user, password string, err error) {
 	user = t.User
 	if user == "" {
@@ -48,6 +49,11 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 			err = fail(exitUsage, "The file of credentials %s is for %s, and not for %s.", f.credentials, inFile, user)
 		}
 		return inFile, password, err
+	}
+	if f.passwordFile == "" && !f.passwordStdin {
+		if inFile, password, found, err := src.fromSystemd(user); found || err != nil {
+			return inFile, password, err
+		}
 	}
 	given := f.passwordFile != "" || f.passwordStdin
 	login, netrcPassword, inNetrc := "", "", false

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +40,36 @@ func readCredentials(name string) (user, password string, err error) {
 		return "", "", fail(exitUsage, "The file of credentials %s names no user: write the lines username=NAME and password=PASSWORD.", name)
 	}
 	return user, password, nil
+}
+
+// fromSystemd reads the credential "ftpfs" that a unit was given by LoadCredential= or
+// SetCredential=, in the form of a file of credentials, or with the password alone for the user
+// that is known. It is not found if it is for another user.
+func (src sources) fromSystemd(user string) (name, password string, found bool, err error) {
+	dir := ""
+	if src.getenv != nil {
+		dir = src.getenv("CREDENTIALS_DIRECTORY")
+	}
+	if dir == "" {
+		return "", "", false, nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "ftpfs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", false, nil
+	} else if err != nil {
+		return "", "", false, fail(exitUsage, "The credential of systemd cannot be read: %w.", err)
+	}
+	name, password, err = parseCredentials(bytes.NewReader(text))
+	if err != nil {
+		return "", "", false, fail(exitUsage, "The credential of systemd cannot be read: %w.", err)
+	}
+	if name == "" && user != "" {
+		name = user
+		if password == "" {
+			password, _, _ = strings.Cut(string(text), "\n")
+		}
+	}
+	return name, password, name != "" && (user == "" || user == name), nil
 }
 
 func parseCredentials(r io.Reader) (user, password string, err error) {

@@ -81,7 +81,7 @@ func withoutSecrets(environ []string) []string {
 	var kept []string
 	for _, e := range environ {
 		switch name, _, _ := strings.Cut(e, "="); name {
-		case "FTPFS_PASSWORD", "FTPFS_TARGET_PASSWORD", "ALL_PROXY", "all_proxy": // a proxy's URL may hold a password
+		case "FTPFS_PASSWORD", "FTPFS_TARGET_PASSWORD", "ALL_PROXY", "all_proxy", envName("proxy"): // a proxy's URL may hold a password
 		default:
 			kept = append(kept, e)
 		}

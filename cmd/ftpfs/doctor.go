@@ -44,14 +44,8 @@ The exit code is 0 if a mount would work, else that of the mount: see ftpfs --he
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.checkConnection(); err != nil {
-				return err
-			}
 			if o.maxTime <= 0 {
 				return fail(exitUsage, "--max-time has to be longer than 0, as in 1m.")
-			}
-			if !cmd.Flags().Changed("timeout") {
-				f.timeout = doctorTimeout
 			}
 			return doctor(cmd.Context(), &f, o, cmd.Flags(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -67,11 +61,16 @@ The exit code is 0 if a mount would work, else that of the mount: see ftpfs --he
 
 // doctor examines the server at address and prints what it finds.
 func doctor(ctx context.Context, f *flags, o doctorOptions, given *pflag.FlagSet, address string, stdout, stderr io.Writer) error {
-	t, err := parseAddress(address)
+	t, err := f.resolve(given, address, os.Getenv)
 	if err != nil {
 		return err
 	}
-	f.setPort(&t)
+	if err := f.checkConnection(); err != nil {
+		return err
+	}
+	if !given.Changed("timeout") {
+		f.timeout = doctorTimeout
+	}
 	if err := f.tls.secure(&t, given); err != nil {
 		return err
 	}

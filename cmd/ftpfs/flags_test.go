@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"io/fs"
 	"net/netip"
@@ -30,7 +31,7 @@ func parseFlagSet(args ...string) (*flags, *pflag.FlagSet, error) {
 	if err != nil {
 		err = cmd.FlagErrorFunc()(cmd, err)
 	} else {
-		err = f.applyOptions(cmd.Flags())
+		err = cmp.Or(f.applyOptions(cmd.Flags()), f.check())
 	}
 	return &f, cmd.Flags(), err
 }

@@ -74,8 +74,10 @@ func (p *program) mountFor(args []string, stderr io.Writer) error {
 		return err
 	}
 	if *fake {
-		_, err := parseAddress(s.Arg(0))
-		return err
+		if _, err := f.resolve(settings, s.Arg(0), os.Getenv); err != nil {
+			return err
+		}
+		return f.check()
 	}
 	if err := p.mountCommand(&f, settings, s.Arg(0), s.Arg(1), stderr); err != nil {
 		return err

@@ -7,6 +7,7 @@
 //	ftpfs status [--json] [--watch] [PATH]
 //	ftpfs list
 //	ftpfs cache [--clear] [PATH]
+//	ftpfs config [PROFILE]
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
 //	ftpfs copy [flags] URL URL
@@ -38,10 +39,11 @@ the first byte, on port 990) everything is encrypted, and the server's certifica
 be trusted; if it is not, the message shows the key to accept by --pin.
 
 In place of the URL, host:dir and user@host:dir are taken as well, over plain FTP.
-Options of sshfs, curlftpfs and rclone have their meaning here, behind -o.
+Options of sshfs, curlftpfs and rclone have their meaning here, behind -o. NAME: stands
+for a server of the file of settings, in which also flags can be given: see ftpfs config --help.
 
 The password is taken from the first of: the URL, --credentials, --password-file or
---password-stdin, the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
+--password-stdin, a credential "ftpfs" of systemd, the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
 login is anonymous, unless ~/.netrc knows the host. The password is not seen in ps,
 in the mount table or in logs.
 
@@ -175,7 +177,7 @@ func (p *program) rootCommand() *cobra.Command {
 			if len(args) == 1 {
 				return nil, cobra.ShellCompDirectiveFilterDirs
 			}
-			return []string{"ftp://", "ftpes://", "ftps://"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+			return append(profileNames(), "ftp://", "ftpes://", "ftps://"), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.applyOptions(cmd.Flags()); err != nil {
@@ -186,7 +188,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand(), profileCommand())
+	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand(), profileCommand())
 	return root
 }
 

@@ -19,6 +19,9 @@ import (
 
 // The test binary is the daemon, too: it is what /proc/self/exe names.
 func TestMain(m *testing.M) {
+	if os.Getenv(configEnv) == "" {
+		os.Setenv(configEnv, os.DevNull) // not that of whoever runs the tests
+	}
 	if isDaemon() {
 		p := program{mount: daemonMount}
 		os.Exit(p.daemonMain())

@@ -60,11 +60,13 @@ func (p *program) mountCommand(f *flags, given *pflag.FlagSet, address, dir stri
 // prepareJob makes sure that all is there for the mount of one command line, and asks for
 // what is missing.
 func prepareJob(f *flags, given *pflag.FlagSet, address, dir string, stderr io.Writer) (j job, err error) {
-	t, err := parseAddress(address)
+	t, err := f.resolve(given, address, os.Getenv)
 	if err != nil {
 		return j, err
 	}
-	f.setPort(&t)
+	if err := f.check(); err != nil {
+		return j, err
+	}
 	if err := f.tls.secure(&t, given); err != nil {
 		return j, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// applyOptions sets what -o names, and checks all flags together. A name is that of a flag,
+// applyOptions sets what -o names. A name is that of a flag,
 // or one that other programs have for the same: see foreignOptions. - and _ are alike.
 func (f *flags) applyOptions(s *pflag.FlagSet) error {
 	o := optionSetter{flags: f, set: s}
@@ -18,10 +18,7 @@ func (f *flags) applyOptions(s *pflag.FlagSet) error {
 			}
 		}
 	}
-	if err := o.together(); err != nil {
-		return err
-	}
-	return f.check()
+	return o.together()
 }
 
 // optionSetter sets the flags of one command line by -o, in the order in which they are given.

@@ -265,6 +265,7 @@ func TestAddresses(t *testing.T) {
 		"ftp#h/dir":                  "ftp://h/dir",
 		"ftps#ann@h":                 "ftps://ann@h/",
 		"ftpes#h/dir#1":              "ftpes://h/dir%231",
+		"bücher.example:dir":         "ftp://xn--bcher-kva.example/dir",
 		"h:dir#1":                    "ftp://h/dir%231",
 		"ftp://h/dir#1":              "ftp://h/dir%231",
 		"ftp://ann@h:2121//srv/data": "ftp://ann@h:2121//srv/data",
@@ -295,7 +296,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{"h:dir", "ann:pw@[::1]:21/x", "ftps#h", "curlftpfs#ftp://h", "a:b:c@d:e"} {
+	for _, s := range []string{"h:dir", "ann:pw@[::1]:21/x", "ftps#h", "curlftpfs#ftp://h", "a:b:c@d:e", "0#.", "\x80.00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -50,8 +50,8 @@ func profileCommand() *cobra.Command {
 	}
 }
 
-// profile takes a profile of this process. For that of the processor it blocks.
-func profile(ctx context.Context, kind string) ([]byte, error) {
+// takeProfile takes a profile of this process. For that of the processor it blocks.
+func takeProfile(ctx context.Context, kind string) ([]byte, error) {
 	var b bytes.Buffer
 	if kind == "cpu" {
 		if err := pprof.StartCPUProfile(&b); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/idna"
+
 	"ftpfs/ftpclient"
 )
 
@@ -87,11 +89,19 @@ func (t *target) setHost(s string) error {
 		}
 		t.Port = uint16(n)
 	}
-	if host == "" || strings.ContainsAny(host, " \t\r\n\x00%@") && !strings.Contains(host, ":") {
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+		host, _ = idna.Lookup.ToASCII(host) // as name servers know it
+	}
+	if host == "" || strings.ContainsFunc(host, inNoHost) && !strings.Contains(host, ":") {
 		return fail(exitUsage, "The URL names no host, as in ftp://user@host/dir.")
 	}
 	t.Host = host
 	return nil
+}
+
+// inNoHost tells the characters that are in no host name.
+func inNoHost(r rune) bool {
+	return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '.' || r == '_')
 }
 
 // unescape decodes %XX to raw bytes, and refuses what no FTP command can carry.
