@@ -21,6 +21,7 @@ func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 	if n.isDir {
 		size = 0
 	}
+	uid, gid := f.owner(e)
 	return fuse.Attr{
 		Valid:     max(valid, 0),
 		Inode:     n.ino,
@@ -31,10 +32,18 @@ func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 		Ctime:     mtime,
 		Mode:      f.mode(e),
 		Nlink:     1, // for directories: "not counted", which find(1) understands
-		Uid:       f.opts.UID,
-		Gid:       f.opts.GID,
+		Uid:       uid,
+		Gid:       gid,
 		BlockSize: 128 << 10,
 	}
+}
+
+// owner is who e is shown to belong to.
+func (f *FS) owner(e ftpclient.Entry) (uid, gid uint32) {
+	if f.tree.owners == nil {
+		return f.opts.UID, f.opts.GID
+	}
+	return f.tree.owners.of(e, f.opts.UID, f.opts.GID)
 }
 
 // mode gives type and permissions. Where the server does not tell them, files

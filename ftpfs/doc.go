@@ -54,7 +54,8 @@
 // since the same path is something else here. Times of directories
 // are kept for the life of the mount where the server cannot hold them.
 //
-// Inode numbers are the same in every mount: where the server tells device and
+// Everything belongs to Options.UID and GID, unless MapOwners shows the server's owners.
+// Directories count no links, and take no blocks. Inode numbers are the same in every mount: where the server tells device and
 // inode of a file, by its unique fact, they go with the file under all its names,
 // else with the name. What has several names is shown as one link all the same,
 // since copying programs would want to make another.

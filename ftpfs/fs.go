@@ -32,6 +32,7 @@ type Options struct {
 	Capacity           int64         // the size of the server in bytes, where it does not tell; 0 is unknown
 	ReadOnly           bool          // refuse all changes
 	UID, GID           uint32        // the owner shown for everything
+	MapOwners          bool          // show owners of the server's that this machine has by name, and all numbers that are told
 	Umask              fs.FileMode   // permission bits never shown
 	FileUmask          fs.FileMode   // more of them, for files
 	DirUmask           fs.FileMode   // and for directories
@@ -147,6 +148,9 @@ func (f *FS) prepare(base context.Context) (err error) {
 		return err
 	}
 	f.tree.followLinks = f.opts.FollowSymlinks
+	if f.opts.MapOwners {
+		f.tree.owners = newOwners()
+	}
 	f.nodes.identities = f.tree.identities
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
 	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName}); err != nil {

@@ -70,7 +70,8 @@ func (s *server) setattr(n *node, r *fuse.SetattrRequest) {
 }
 
 func (f *FS) setattr(ctx context.Context, n *node, change attrChange) (ftpclient.Entry, error) {
-	if change.owner != nil && *change.owner != f.opts.UID || change.group != nil && *change.group != f.opts.GID {
+	uid, gid := f.owner(f.nodes.entryOf(n))
+	if change.owner != nil && *change.owner != uid || change.group != nil && *change.group != gid {
 		return ftpclient.Entry{}, syscall.EPERM
 	}
 	e, _, err := f.stat(ctx, n)

@@ -43,6 +43,8 @@ type tree struct {
 	// followLinks shows what symbolic links lead to in their place.
 	followLinks bool
 
+	owners *owners // nil: not asked for
+
 	temps      *temps
 	identities *identities
 
@@ -146,6 +148,9 @@ func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing
 		t.log.Warn("the server cut the listing short; names beyond its limit are reached one by one", "dir", dir, "entries", len(listing.Entries))
 	}
 	t.identities.judge(listing.Entries)
+	if t.owners != nil {
+		t.owners.learn(listing.Entries)
+	}
 	if t.followLinks {
 		if err := t.client.Follow(ctx, dir, listing.Entries); err != nil {
 			return cache.Filled[ftpclient.Entry]{}, err

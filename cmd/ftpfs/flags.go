@@ -62,6 +62,7 @@ type flags struct {
 
 	readOnly           bool
 	uid, gid           uint32
+	mapOwners          bool
 	umask              fs.FileMode
 	fmask, dmask       fs.FileMode
 	fsname             string
@@ -116,6 +117,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Uint32Var(&f.uid, "uid", f.uid, "owner of all files (default your own `ID`)")
 	s.Uint32Var(&f.gid, "gid", f.gid, "group of all files (default your own `ID`)")
 	s.Lookup("uid").DefValue, s.Lookup("gid").DefValue = "0", "0" // not told: the text says it
+	s.BoolVar(&f.mapOwners, "map-owners", false, "show the server's owners: users and groups that exist here by the same name, and numbers as they are; --uid and --gid for all others")
 	s.Var(value(&f.umask, parseUmask, "OCTAL", "000"), "umask", "permission bits that are not shown")
 	s.Var(value(&f.fmask, parseUmask, "OCTAL", "000"), "fmask", "more of them for files")
 	s.Var(value(&f.dmask, parseUmask, "OCTAL", "000"), "dmask", "more of them for directories")

@@ -303,6 +303,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		ReadOnly:           f.readOnly,
 		UID:                f.uid,
 		GID:                f.gid,
+		MapOwners:          f.mapOwners,
 		Umask:              f.umask,
 		FileUmask:          f.fmask,
 		DirUmask:           f.dmask,
