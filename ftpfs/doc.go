@@ -38,7 +38,8 @@
 // the new one. A large file that only grew is the exception: the server appends
 // what is new, as soon as it is published, and others see the file grow, as they
 // do a local one; what was written with O_APPEND comes behind what others have
-// appended meanwhile. A failed upload keeps its data and is tried again until it
+// appended meanwhile. With Options.WriteBack a close does not wait for any of
+// that, and its verdict is Status's. A failed upload keeps its data and is tried again until it
 // succeeds or the file system is unmounted. If somebody else has stored another
 // version by then, that one stays, and ours goes beside it as
 // NAME.conflict-TIME, or as much of it as is known here.

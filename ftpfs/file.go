@@ -241,7 +241,8 @@ func (s *server) write(r *fuse.WriteRequest) {
 	})
 }
 
-// flush is close(2): its answer is the server's verdict on what was written.
+// flush is close(2): its answer is the server's verdict on what was written,
+// unless the user does not want to wait for that.
 //
 // A shell that redirects output closes a first descriptor before it has written
 // anything, and no one looks at what its last close says. So a new file is
@@ -250,7 +251,7 @@ func (s *server) write(r *fuse.WriteRequest) {
 // never seen empty.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
-	if h == nil || h.content == nil || !h.writing || !h.content.local() {
+	if h == nil || h.content == nil || !h.writing || !h.content.local() || !s.fs.uploads.waits() {
 		r.Respond()
 		return
 	}
@@ -307,7 +308,7 @@ func (s *server) release(r *fuse.ReleaseRequest) {
 }
 
 func (f *FS) closeHandle(ctx context.Context, h *handle) {
-	if h.writing && h.content.failure() == nil {
+	if h.writing && h.content.failure() == nil && f.uploads.waits() {
 		f.uploads.commit(ctx, h.node, h.content)
 	}
 	if f.contents.release(ctx, h.node, h.content, h.writing) {

@@ -90,6 +90,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	}
 	defer done()
 	if c != nil && c.local() {
+		if f.renameHere(ctx, dir, oldName, newDir, newName, source, c) {
+			return nil
+		}
 		// What is renamed is what was written, not what the server has.
 		if err := f.uploads.commitLocked(ctx, source, c); err != nil {
 			return err

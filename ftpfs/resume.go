@@ -56,6 +56,6 @@ func (f *FS) resumeOne(r cache.Resumed) error {
 	if c.temp != "" {
 		f.uploads.litter = append(f.uploads.litter, c.temp)
 	}
-	f.uploads.try(n, c, 0)
+	f.uploads.try(n, c, 0, f.uploads.retry)
 	return nil
 }

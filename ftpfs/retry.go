@@ -3,41 +3,11 @@ package ftpfs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"syscall"
 	"time"
 
 	"ftpfs/ftpclient"
 )
-
-// later keeps a content whose upload failed, and tries again until it
-// succeeds, the file is deleted, or the mount ends.
-func (u *uploads) later(n *node, c *content) {
-	u.try(n, c, firstRetry)
-}
-
-// try is later, with the first try after wait.
-func (u *uploads) try(n *node, c *content, wait time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.waiting[c] != nil {
-		return
-	}
-	u.waiting[c] = n
-	u.nodes.pin(n)
-	u.wg.Go(func() {
-		for ; ; wait = min(max(2*wait, firstRetry), lastRetry) {
-			select {
-			case <-time.After(wait):
-			case <-u.base.Done():
-				return
-			}
-			if u.settled(n, c, u.retry(u.base, n, c)) {
-				return
-			}
-		}
-	})
-}
 
 // retry publishes a content whose upload had failed. When the server has got
 // another version since, that one stays, and ours goes beside it.
@@ -123,7 +93,7 @@ func (u *uploads) settled(n *node, c *content, err error) bool {
 		return false
 	}
 	u.mu.Lock()
-	waiting := u.waiting[c] != nil
+	_, waiting := u.waiting[c]
 	delete(u.waiting, c)
 	u.mu.Unlock()
 	if !waiting {
@@ -146,46 +116,4 @@ func (u *uploads) settled(n *node, c *content, err error) bool {
 	}
 	u.nodes.unpin(n)
 	return true
-}
-
-// giveUp leaves what waits to a later mount, when no more tries will be made.
-func (u *uploads) giveUp() {
-	u.wg.Wait()
-	u.mu.Lock()
-	waiting := u.waiting
-	u.waiting = make(map[*content]*node)
-	u.mu.Unlock()
-	for c := range waiting {
-		c.park()
-	}
-}
-
-// count is the number of files that wait for another try.
-func (u *uploads) count() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.waiting)
-}
-
-// drain tries once more to publish what waits, and returns the first error. It
-// takes away what failed uploads have left on the server.
-func (u *uploads) drain(ctx context.Context) error {
-	u.mu.Lock()
-	waiting := make(map[*content]*node, len(u.waiting))
-	for c, n := range u.waiting {
-		waiting[c] = n
-	}
-	u.mu.Unlock()
-	var first error
-	for c, n := range waiting {
-		err := u.retry(ctx, n, c)
-		if !u.settled(n, c, err) && first == nil {
-			path, _ := u.nodes.path(n)
-			first = fmt.Errorf("%s could not be uploaded: %w", path, err)
-		}
-	}
-	if tidied := u.tidy(); tidied != nil {
-		<-tidied
-	}
-	return first
 }

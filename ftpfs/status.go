@@ -14,7 +14,7 @@ type Stats struct {
 	Client  ftpclient.Stats
 	Dirs    cache.DirsStats
 	Files   cache.FilesStats
-	Waiting int // files whose upload failed and is tried again
+	Waiting int // files that are closed and not uploaded: it has failed, or is behind
 }
 
 // Stats returns a snapshot. It does not block.

@@ -14,11 +14,9 @@ import (
 )
 
 const (
-	fetchStep   = 4 << 20         // bytes asked for at a time when a file is completed for its upload
-	firstRetry  = 5 * time.Second // after a failed upload
-	lastRetry   = 5 * time.Minute // the longest wait between two tries
-	commitTries = 3               // of an upload that what happened meanwhile made pointless
-	uploadStep  = 256 << 10       // bytes per write to the data connection
+	fetchStep   = 4 << 20   // bytes asked for at a time when a file is completed for its upload
+	commitTries = 3         // of an upload that what happened meanwhile made pointless
+	uploadStep  = 256 << 10 // bytes per write to the data connection
 )
 
 // uploads publishes contents: the bytes go under a temporary name, then one
@@ -26,17 +24,25 @@ const (
 // published is kept and tried again.
 type uploads struct {
 	*contents
-	log *slog.Logger
-	wg  sync.WaitGroup // retries
+	log      *slog.Logger
+	delay    time.Duration  // from a close to the upload; 0: the close waits for it
+	turns    chan struct{}  // has one for each upload behind the programs
+	hurry    chan struct{}  // closed when what waits has its last go
+	pursuits sync.WaitGroup // of what waits
+	wg       sync.WaitGroup // senders, and removals of litter
 
 	mu      sync.Mutex
-	waiting map[*content]*node // failed and closed, to be tried again
-	litter  []string           // temporary files to remove when the server answers again
-	tidying chan struct{}      // closed when that has ended; nil if it is not under way
+	waiting map[*content]*attempt // closed and not uploaded
+	litter  []string              // temporary files to remove when the server answers again
+	tidying chan struct{}         // closed when that has ended; nil if it is not under way
 }
 
-func newUploads(cs *contents, log *slog.Logger) *uploads {
-	return &uploads{contents: cs, log: log, waiting: make(map[*content]*node)}
+func newUploads(cs *contents, log *slog.Logger, delay time.Duration) *uploads {
+	turns := max(1, cs.client.Stats().Limit-1) // as many as may move data
+	return &uploads{
+		contents: cs, log: log, delay: delay, turns: make(chan struct{}, turns), hurry: make(chan struct{}),
+		waiting: make(map[*content]*attempt),
+	}
 }
 
 // commit publishes c if it is dirty and returns the server's verdict. What is

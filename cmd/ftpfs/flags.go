@@ -66,6 +66,7 @@ type flags struct {
 	umask              fs.FileMode
 	fmask, dmask       fs.FileMode
 	fsname             string
+	writeBack          time.Duration
 	exactTimes         bool
 	followSymlinks     bool
 	verify             bool
@@ -122,6 +123,8 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.Var(value(&f.fmask, parseUmask, "OCTAL", "000"), "fmask", "more of them for files")
 	s.Var(value(&f.dmask, parseUmask, "OCTAL", "000"), "dmask", "more of them for directories")
 	s.BoolVar(&f.followSymlinks, "follow-symlinks", false, "show what symbolic links lead to in their place; rm -r goes through them")
+	s.DurationVar(&f.writeBack, "write-back", 0, "let no close wait for the server: files are uploaded `TIME` after it, 20ms if none is given")
+	s.Lookup("write-back").NoOptDefVal = "20ms"
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")
@@ -197,6 +200,8 @@ func (f *flags) check() error {
 		return fail(exitUsage, "There is no cache directory: name one by --cache-dir, as in --cache-dir=/var/tmp/ftpfs.")
 	case f.dirCacheTTL <= 0:
 		return fail(exitUsage, "--dir-cache-ttl has to be longer than 0, as in 1s.")
+	case f.writeBack < 0:
+		return fail(exitUsage, "--write-back has to be longer than 0, as in 1s; 0 lets each close wait.")
 	case f.dirCacheEntries < 1:
 		return fail(exitUsage, "--dir-cache-entries has to be 1 or more.")
 	case f.parallel < 1:

@@ -1,0 +1,130 @@
+package ftpfs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ftpfs/ftpclient"
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
+
+	"github.com/spf13/afero"
+)
+
+// behind lets no close wait for the server.
+var behind = ftpfs.Options{WriteBack: 50 * time.Millisecond}
+
+// A close does not wait, fsync and unmounting do, and what is not uploaded yet
+// is there all the same.
+func TestCloseDoesNotWait(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, behind, nil)
+	hold := server.HoldReply("STOR", 2)
+	defer hold.Release()
+	m.Run("echo one > one; echo two > two")
+	reached(t, hold)
+	m.Run(`test "$(cat one two)" = "$(echo one; echo two)"; test "$(ls)" = "$(echo one; echo two)"; test $(stat -c %s one) = 4`)
+	if p := m.FS.Status().Pending; len(p) == 0 {
+		t.Error("nothing is told of the files that wait")
+	}
+	time.AfterFunc(200*time.Millisecond, hold.Release)
+	m.Run("echo three > three; sync three")
+	if got := served(t, server, "/three"); got != "three\n" {
+		t.Errorf("after fsync the server has %q", got)
+	}
+	m.Run("echo four > four")
+	m.Unmount()
+	for name, want := range map[string]string{"/one": "one\n", "/two": "two\n", "/four": "four\n"} {
+		if got := served(t, server, name); got != want {
+			t.Errorf("%s: the server has %q", name, got)
+		}
+	}
+}
+
+// What happens to a file before its upload is part of it.
+func TestChangesBeforeTheUpload(t *testing.T) {
+	for _, name := range []string{"vsftpd", "proftpd"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := ftptest.Real(t, name, ftptest.RealOptions{})
+			put(t, server, map[string][]byte{"old": []byte("old"), "gone": []byte("gone")})
+			var said verbs
+			m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password, Trace: said.trace},
+				ftpfs.Options{WriteBack: 2 * time.Second})
+			m.Run(`echo warm > warm; touch -d '2000-01-01 UTC' warm; sync warm
+echo new > .old.tmp; chmod 600 .old.tmp; touch -d '2001-01-01 UTC' .old.tmp; mv .old.tmp old
+echo never > never; rm never
+echo a > a; mv a b; echo more >> b
+echo tmp > tmp; mv tmp gone; rm gone
+mkdir d; echo moved > moved; mv moved d/moved
+test "$(cat old b d/moved)" = "$(echo new; echo a; echo more; echo moved)"
+test "$(echo *)" = "b d old warm"; test $(stat -c %a,%Y old) = 600,978307200`)
+			m.Unmount()
+			for path, want := range map[string]string{"old": "new\n", "b": "a\nmore\n", "d/moved": "moved\n"} {
+				if got, err := os.ReadFile(filepath.Join(server.Root, path)); err != nil || string(got) != want {
+					t.Errorf("%s: the server has %q (%v)", path, got, err)
+				}
+			}
+			info, err := os.Stat(filepath.Join(server.Root, "old"))
+			if err != nil || info.Mode().Perm() != 0o600 || info.ModTime().Unix() != 978307200 {
+				t.Errorf("old is %v (%v)", info, err)
+			}
+			entries, err := os.ReadDir(server.Root)
+			if err != nil || len(entries) != 4 {
+				t.Errorf("the server has %v (%v)", entries, err)
+			}
+			if n := said.count("STOR"); n != 4 {
+				t.Errorf("%d uploads of 4 files", n)
+			}
+		})
+	}
+}
+
+// A tree that is copied and changed while it is uploaded is as it should be.
+func TestTreeIsWrittenBehind(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Real(t, "proftpd", ftptest.RealOptions{})
+	m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password}, behind)
+	local := t.TempDir()
+	for i := range 150 {
+		path := filepath.Join(local, "top", fmt.Sprint("d", i%7), fmt.Sprint("f", i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, pattern(path, 100*i), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Run("cp -a " + local + "/top .; tar cf top.tar top; mkdir x; tar xf top.tar -C x; mv x/top/d0 x/top/e0; rm -r x/top/d1; diff -r top/d2 x/top/d2; rm top.tar")
+	m.Unmount()
+	m.Dir = local
+	m.Run("diff -r top " + server.Root + "/top; diff -r top/d0 " + server.Root + "/x/top/e0; test ! -e " + server.Root + "/x/top/d1; test $(ls -A " + server.Root + " | wc -l) = 2")
+}
+
+// What the server does not take is kept, told of and tried again.
+func TestUploadBehindFails(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, behind, nil)
+	server.Refuse("STOR", "452 Insufficient storage space.", 1)
+	m.Run("echo line > file")
+	eventually(t, endsIn, "the failure", func() error {
+		for _, p := range m.FS.Status().Pending {
+			if strings.Contains(p.Err, "452") {
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", m.FS.Status().Pending)
+	})
+	m.Run(`test "$(cat file)" = line`)
+	eventually(t, retries, "the next try", func() error {
+		_, err := afero.ReadFile(server.Fs(), "/file")
+		return err
+	})
+	m.Unmount()
+	wantNames(t, server, "/", "file")
+}
