@@ -12,16 +12,30 @@
 // cleaned. The package knows no network protocol and no file system: it is
 // told what the server said, and answers from that.
 //
-// All methods may be called from any goroutine. What is clean does not survive
-// the process: both caches start empty and leave none of it behind after Close.
+// All methods may be called from any goroutine.
 //
 // # What survives
 //
-// Where FilesConfig.Name is set, each dirty file has a journal beside it, from
-// before its first change until Clean. It survives the process, however that
-// ends: every write that has returned is found by Resume. A crash of the machine
-// may take what was written after the last Sync, and all of a file without one;
-// what Sync was called for is found. A journal whose end was cut short by a crash
-// ends before that; one that is damaged otherwise, or whose data is, is told of
-// and never given back: it stays in the directory for its user to look at.
+// Listings do not survive the process. Where FilesConfig.Name is set, contents
+// do, in a directory ftpfs-tree-HASH-N that one process at a time holds a lock
+// on; a second one on the same tree gets another N, and what it leaves dirty
+// moves to the next. A directory holds, and only these are ever removed:
+//
+//	f1, f2, …   a local file each: the bytes, sparse
+//	j1, j2, …   the journals of those that are dirty
+//	index       what is clean: path, version, ranges, a checksum for each block
+//	lock
+//
+// What is clean is found by Open under its path, size and time. Each block is
+// compared with its checksum before it is first used: what is damaged is absent,
+// and never served. Nothing of this is synced to the disk, and the index need not
+// be true to the last line.
+//
+// Each dirty file has a journal beside it, from before its first change until
+// Clean. It survives the process, however that ends: every write that has
+// returned is found by Resume. A crash of the machine may take what was written
+// after the last Sync, and all of a file without one; what Sync was called for is
+// found. A journal whose end was cut short by a crash ends before that; one that
+// is damaged otherwise, or whose data is, is told of and never given back: it
+// stays in the directory for its user to look at.
 package cache

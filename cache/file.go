@@ -48,6 +48,8 @@ type File struct {
 	kept      int  // Keeps without their end
 	journaled bool // there is a journal on the disk
 	parked    bool // dirty data is for a later process
+	news      bool // the catalog lacks something that is present
+	recorded  bool // the catalog may have a line
 }
 
 // waiting is what readers of absent ranges wait on: one for all who came
@@ -231,7 +233,7 @@ func (f *File) Clean(gen uint64, v Version) bool {
 	default:
 		f.dirty, f.since = f.since, slices.Clone(f.since)
 	}
-	f.version, f.versioned = v, true
+	f.version, f.versioned, f.news = v, true, true
 	f.reassess()
 	if gen != f.gen {
 		f.stale = true
@@ -254,6 +256,13 @@ func (f *File) Close() error {
 	defer f.files.end()
 	if f.holders == 0 {
 		return errClosed
+	}
+	if f.holders == 1 && f.news && f.gen == f.clean && f.files.lasting && f.files.index[f.path] == f {
+		f.users++
+		f.files.mu.Unlock()
+		f.record()
+		f.files.mu.Lock()
+		f.users--
 	}
 	f.holders--
 	if f.holders == 0 {

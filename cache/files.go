@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"math"
 	"os"
 	"sync"
@@ -16,13 +17,15 @@ type FilesConfig struct {
 	Dir string
 	// MaxBytes bounds the data on disk; 0 means 1 GiB, less than 0 that
 	// nothing is kept beyond its use. Dirty data counts, but is never evicted.
+	// What is in the directory for other Names, of which no process makes use
+	// now, is bounded by it, too, all together.
 	MaxBytes int64
 	// BlockSize is what is evicted at once, in bytes; 0 means 1 MiB. Small
 	// sizes should be multiples of the disk's own.
 	BlockSize int64
-	// Name names the tree that the paths belong to: what was dirty when a
-	// process ended is found by Resume in another one with the same Name and
-	// Dir. With "" nothing survives the process.
+	// Name names the tree that the paths belong to: another process with the
+	// same Name and Dir finds what is clean again by Open, and what was dirty by
+	// Resume. With "" nothing survives the process.
 	Name string
 }
 
@@ -46,6 +49,7 @@ type Files struct {
 	blockSize int64
 	lasting   bool     // changes survive the process
 	left      []string // local names of files with a journal, for Resume
+	catalog   catalog
 
 	// The disk operations that tests make fail or wait.
 	pread  func(fd *os.File, p []byte, off int64) (int, error)
@@ -74,13 +78,14 @@ type Files struct {
 
 // garbage is what unlock closes and removes.
 type garbage struct {
-	fd   *os.File // may be nil
-	name string   // of the local file; "" keeps it
+	fd     *os.File // may be nil
+	name   string   // of the local file; "" keeps it
+	forget string   // the local file that the catalog should not list; "" is none
 }
 
-// OpenFiles makes a private subdirectory of cfg.Dir, mode 0700, in use for as
-// long as the process lives or until Close, and removes those of processes
-// that are gone. It refuses a Dir that belongs to another user or that others
+// OpenFiles takes a private subdirectory of cfg.Dir, mode 0700, in use for as
+// long as the process lives or until Close, and removes what processes that are
+// gone have left and nobody can use. It refuses a Dir that belongs to another user or that others
 // may write to, with an error that is fs.ErrPermission.
 func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.MaxBytes == 0 {
@@ -89,7 +94,7 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.BlockSize <= 0 {
 		cfg.BlockSize = 1 << 20
 	}
-	dir, err := openPrivate(cfg.Dir, cfg.Name)
+	dir, err := openPrivate(cfg.Dir, cfg.Name, cfg.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +118,12 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	}
 	// Bounded by bytes here, not by the number of blocks there.
 	s.lru, _ = simplelru.NewLRU[*block, struct{}](math.MaxInt, nil)
+	if s.lasting {
+		if err := s.restoreCatalog(); err != nil {
+			dir.close()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -150,12 +161,16 @@ func (s *Files) unlock() {
 		if g.name != "" {
 			s.dir.root.Remove(g.name)
 		}
+		if g.forget != "" {
+			s.catalog.note(s.dir, catalogLine{Local: g.forget})
+		}
 	}
 }
 
 // Close ends the cache: operations that wait end with an error that is
-// fs.ErrClosed, others are waited for, the private subdirectory is removed.
-// Dirty data is lost, unless FilesConfig.Name is set: then Resume finds it.
+// fs.ErrClosed, others are waited for. Where FilesConfig.Name is set, what is
+// clean, and what is dirty and was not closed, is left to another process; else
+// all is removed.
 func (s *Files) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -169,6 +184,10 @@ func (s *Files) Close() error {
 	s.mu.Unlock()
 	s.ops.Wait()
 
+	var err error
+	if s.lasting {
+		err = s.keepCatalog()
+	}
 	s.mu.Lock()
 	for f := range s.live {
 		if f.fd != nil {
@@ -179,5 +198,5 @@ func (s *Files) Close() error {
 		}
 	}
 	s.mu.Unlock()
-	return s.dir.close()
+	return errors.Join(err, s.dir.close())
 }

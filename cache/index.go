@@ -87,6 +87,7 @@ func localName(id uint64) string { return "f" + strconv.FormatUint(id, 36) }
 func (s *Files) unindex(f *File) {
 	delete(s.index, f.path)
 	f.dropJournal()
+	f.unrecord()
 	s.settle(f)
 }
 
@@ -130,6 +131,15 @@ func (s *Files) settle(f *File) {
 	}
 }
 
+// unrecord takes f out of the catalog, where its path is not true any more.
+// files.mu is held.
+func (f *File) unrecord() {
+	if f.recorded {
+		f.recorded, f.news = false, true
+		f.files.garbage = append(f.files.garbage, garbage{forget: f.name})
+	}
+}
+
 // dropJournal removes the journal of f. files.mu is held.
 func (f *File) dropJournal() {
 	if f.journaled {
@@ -161,6 +171,7 @@ func (s *Files) Rename(from, to string) {
 	}
 	if f := s.index[from]; f != nil {
 		delete(s.index, from)
+		f.unrecord()
 		f.path = to
 		s.index[to] = f
 		s.tellJournals([]*File{f})
@@ -203,6 +214,7 @@ func (s *Files) RenameTree(from, to string) {
 	}
 	for _, f := range moved { // all out before any is in: old and new paths may be the same ones
 		delete(s.index, f.path)
+		f.unrecord()
 		f.path = to + f.path[len(from):]
 	}
 	for _, f := range moved {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The private directory of a tree has a name made of the tree's, and a number:
@@ -22,6 +24,8 @@ const (
 	treePrefix = "ftpfs-tree-"
 	maxTrees   = 1000 // processes at work on one tree
 )
+
+var treeName = regexp.MustCompile(`^` + treePrefix + `[A-Z2-7]{26}-[0-9]{1,4}$`)
 
 // treeDir is the name of a tree's directories, without the number. It tells
 // nothing of the tree's.
@@ -40,11 +44,7 @@ func (p *private) take(tree string) error {
 		}
 		switch err := p.open(name); {
 		case err == nil:
-			if err := p.gather(prefix); err != nil {
-				return err
-			}
-			_, err = p.clear()
-			return err
+			return p.gather(prefix)
 		case !errors.Is(err, syscall.EWOULDBLOCK):
 			return err
 		}
@@ -105,6 +105,69 @@ func (p *private) adopt(other *private) error {
 	return failed
 }
 
+// sweepIdle removes the contents of trees that no process works on, those first
+// that were used longest ago, until most bytes are left. What waits for its
+// upload stays. The gate is held.
+func (p *private) sweepIdle(most int64) error {
+	names, err := namesIn(p.parent, ".")
+	if err != nil {
+		return err
+	}
+	type idle struct {
+		*private
+		used  time.Time
+		bytes int64
+	}
+	var all []idle
+	for _, name := range names {
+		other := &private{parent: p.parent}
+		if !treeName.MatchString(name) || name == p.name || other.open(name) != nil {
+			continue
+		}
+		defer other.unlock()
+		i := idle{private: other}
+		if info, err := other.root.Stat("."); err == nil {
+			i.used = info.ModTime()
+		}
+		i.bytes = other.size()
+		all = append(all, i)
+	}
+	slices.SortFunc(all, func(a, b idle) int { return b.used.Compare(a.used) })
+	for _, i := range all {
+		if most -= i.bytes; most < 0 {
+			i.empty()
+		}
+	}
+	return nil
+}
+
+// size is what the local files take of the disk.
+func (p *private) size() (bytes int64) {
+	names, _ := namesIn(p.parent, p.name)
+	for _, name := range names {
+		if info, err := p.root.Lstat(name); err == nil && ownName.MatchString(name) {
+			bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
+		}
+	}
+	return bytes
+}
+
+// empty removes what is clean, and the directory if that was all.
+func (p *private) empty() error {
+	left, _, err := p.leftovers()
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		return empty(p.parent, p.name)
+	}
+	keep := make(map[string]bool)
+	for _, local := range left {
+		keep[local] = true
+	}
+	return errors.Join(p.removeFile(catalogName), p.clear(keep))
+}
+
 // moveFrom moves a file and its journal. Until both have arrived, they are where
 // they were.
 func (p *private) moveFrom(other *private, local, to string) error {
@@ -161,30 +224,18 @@ func (p *private) leftovers() (left []string, id uint64, err error) {
 	return left, id, nil
 }
 
-// clear removes the local files without a journal.
-func (p *private) clear() (empty bool, err error) {
+// clear removes the local files that are not to be kept. Journals stay.
+func (p *private) clear(keep map[string]bool) error {
 	names, err := namesIn(p.parent, p.name)
-	if err != nil {
-		return false, err
-	}
-	journals := make(map[string]bool)
 	for _, name := range names {
-		journals[name] = ownName.MatchString(name) && name[0] == 'j'
-	}
-	empty = true
-	for _, name := range names {
-		switch {
-		case !ownName.MatchString(name):
-		case journals[name], journals[journalName(name)]:
-			empty = false
-		default:
+		if ownName.MatchString(name) && name[0] == 'f' && !keep[name] {
 			err = errors.Join(err, p.removeFile(name))
 		}
 	}
-	return empty, err
+	return err
 }
 
-// leave gives up the directory, which is removed if nothing in it is to last.
+// leave gives up the directory, which is removed if it is empty.
 func (p *private) leave() error {
 	gate, err := openLock(p.parent, lockName)
 	if err != nil {
@@ -194,9 +245,9 @@ func (p *private) leave() error {
 	if err := await(gate); err != nil {
 		return err
 	}
-	none, err := p.clear()
-	if err == nil && none {
-		err = empty(p.parent, p.name)
+	names, err := namesIn(p.parent, p.name)
+	if slices.ContainsFunc(names, func(name string) bool { return name != lockName }) {
+		return err
 	}
-	return err
+	return errors.Join(err, empty(p.parent, p.name))
 }

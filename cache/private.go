@@ -41,8 +41,9 @@ var (
 
 // openPrivate makes a private directory in dir, which is created if need be,
 // and removes those of processes that are gone. If tree is not "" it takes one
-// that was made for the same tree, with what is in it.
-func openPrivate(dir, tree string) (_ *private, err error) {
+// that was made for the same tree, with what is in it, and leaves no more than
+// idle bytes in those of other trees.
+func openPrivate(dir, tree string, idle int64) (_ *private, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func openPrivate(dir, tree string) (_ *private, err error) {
 		return nil, err
 	}
 	if p.lasting {
-		return p, p.take(tree)
+		return p, errors.Join(p.take(tree), p.sweepIdle(idle))
 	}
 	return p, p.create()
 }
@@ -218,7 +219,7 @@ func empty(parent *os.Root, name string) error {
 		return err
 	}
 	for _, local := range names {
-		if ownName.MatchString(local) {
+		if local == catalogName || local == catalogNew || ownName.MatchString(local) {
 			if err := parent.Remove(name + "/" + local); err != nil {
 				return err
 			}

@@ -72,7 +72,11 @@ func (s *Files) resume(local string) (*Resumed, error) {
 		return nil, err
 	}
 	defer s.end()
-	if s.index[f.path] != nil {
+	switch old := s.index[f.path]; {
+	case old == nil:
+	case old.gen == old.clean && old.holders == 0:
+		s.unindex(old)
+	default:
 		return nil, fmt.Errorf("%s was left twice by earlier mounts: %s/%s waits for another one", j.Path, s.dir, local)
 	}
 	f.restore(j.state)
@@ -89,7 +93,7 @@ func (f *File) restore(st *state) {
 	f.size, f.present, f.dirty = st.Size, st.Present, st.Dirty
 	f.blocks = make(map[int64]*block)
 	if st.Block != s.blockSize {
-		return
+		st.reblock(s.blockSize)
 	}
 	for no, sum := range st.Sums {
 		f.blocks[no] = &block{file: f, no: no, sum: sum, summed: true, unverified: true}

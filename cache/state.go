@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,20 @@ func (s *state) clone() *state {
 	c.Present, c.Dirty = append(ranges(nil), s.Present...), append(ranges(nil), s.Dirty...)
 	c.Sums, c.Unsure = maps.Clone(s.Sums), maps.Clone(s.Unsure)
 	return &c
+}
+
+// reblock describes the same file in blocks of another size, for which there
+// are no checksums.
+func (s *state) reblock(size int64) {
+	old, blocks := s.Block, slices.AppendSeq(slices.Collect(maps.Keys(s.Sums)), maps.Keys(s.Unsure))
+	s.Block, s.Sums, s.Unsure = size, make(map[int64]uint32), make(map[int64]bool)
+	for _, o := range blocks {
+		for no := o * old / size; no*size < min((o+1)*old, s.Size); no++ {
+			if s.has(no) {
+				s.Unsure[no] = true
+			}
+		}
+	}
 }
 
 const (

@@ -72,6 +72,47 @@ func (f *File) sum() error {
 	return nil
 }
 
+// A newSum is the checksum of a block with what was just written to it.
+type newSum struct {
+	b   *block
+	sum uint32
+}
+
+// sums returns the checksums of the blocks that p, written at off, only adds to
+// the end of. It is asked for before p is present. io is held.
+func (f *File) sums(p []byte, off int64) (sums []newSum) {
+	s := f.files
+	if !s.lasting {
+		return nil
+	}
+	for len(p) > 0 {
+		no := off / s.blockSize
+		start, end := s.bounds(no)
+		n := min(int64(len(p)), end-off)
+		s.mu.Lock()
+		b := f.blocks[no]
+		empty := !f.present.overlaps(start, end)
+		adds := b != nil && !f.present.overlaps(off, end) && (empty || b.summed && !b.unverified)
+		sum := uint32(0)
+		if adds && !empty {
+			sum = b.sum
+		}
+		s.mu.Unlock()
+		if adds {
+			sums = append(sums, newSum{b, crc32.Update(sum, castagnoli, p[:n])})
+		}
+		p, off = p[n:], off+n
+	}
+	return sums
+}
+
+// setSums notes checksums. files.mu is held, and io since they were made.
+func (f *File) setSums(sums []newSum) {
+	for _, n := range sums {
+		n.b.sum, n.b.summed = n.sum, true
+	}
+}
+
 // unsum is told that [start, end) changes. files.mu is held.
 func (f *File) unsum(start, end int64) (known bool) {
 	forget := func(b *block) {

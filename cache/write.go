@@ -55,9 +55,12 @@ func (f *File) fill(p []byte, off int64) error {
 			return nil
 		}
 		n, err := f.writeLocal(fd, p[start-off:end-off], start)
+		sums := f.sums(p[start-off:][:n], start)
 		f.files.mu.Lock()
 		f.present.add(start, start+int64(n))
 		f.unsum(start, start+int64(n))
+		f.setSums(sums)
+		f.news = true
 		f.wake(nil)
 		f.files.mu.Unlock()
 		if err != nil {
@@ -116,9 +119,14 @@ func (f *File) write(p []byte, off int64) (int, error) {
 	}
 	n, err := f.writeLocal(fd, p, off)
 	if n > 0 {
+		var sums []newSum
+		if off <= f.Size() {
+			sums = f.sums(p[:n], off)
+		}
 		f.files.mu.Lock()
 		c := change{Off: off, N: int64(n), Size: max(off+int64(n), f.size)}
 		told := f.change(c)
+		f.setSums(sums)
 		f.files.mu.Unlock()
 		if !told {
 			if err := f.log(journalLine{Change: &c}); err != nil {
