@@ -46,6 +46,7 @@ type content struct {
 	hidden  *unlinked       // the server's copy when it was unlinked while open; nil if it was not
 	mtime   time.Time       // of the last local write, or as set since
 	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
+	kept    func()          // lets go of what is kept since the server has only a part of it; nil: nothing is
 	sender  *sender         // sends it meanwhile; nil: none does
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
@@ -251,6 +252,7 @@ func (c *content) setMode(mode fs.FileMode) {
 
 func (c *content) close() {
 	c.dropSender()
+	c.unkeep()
 	c.streams.Close()
 	c.file.Close()
 }

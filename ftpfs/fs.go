@@ -29,6 +29,7 @@ type Options struct {
 	CacheName          string        // the server and directory that contents kept there belong to: those with the same name find them again; "" keeps nothing
 	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
 	Parallel           int           // most transfers at a time for one reader of a large file, as long as each makes it faster; 0 is 4
+	InPlace            bool          // store files under their own names, where the server does not let them be renamed: others see them half, and an upload that fails leaves half of one
 	WriteBack          time.Duration // how long after its last close a file is uploaded, which no close waits for then; 0: each waits for its upload
 	Capacity           int64         // the size of the server in bytes, where it does not tell; 0 is unknown
 	ReadOnly           bool          // refuse all changes
@@ -162,7 +163,7 @@ func (f *FS) prepare(base context.Context) (err error) {
 		client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base,
 		parallel: f.opts.Parallel, ahead: f.opts.CacheBytes / 4,
 	}
-	f.uploads = newUploads(f.contents, f.log, f.opts.WriteBack)
+	f.uploads = newUploads(f.contents, f.log, f.opts)
 	f.nodes.root.entry.ModTime = time.Now()
 	if f.opts.Delay {
 		return nil

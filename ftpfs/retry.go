@@ -17,7 +17,7 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	}
 	defer c.unlock()
 	path, named := u.nodes.path(n)
-	if !named || !c.local() {
+	if !named || !c.local() || c.isTorn() {
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)

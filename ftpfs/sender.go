@@ -45,7 +45,7 @@ type sender struct {
 // sendAhead begins to send c if enough of it was written for that. It is called
 // after each write, and does not block.
 func (u *uploads) sendAhead(n *node, c *content) {
-	if !c.sendable() {
+	if u.inPlace || !c.sendable() {
 		return
 	}
 	path, named := u.nodes.path(n)

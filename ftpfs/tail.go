@@ -41,7 +41,7 @@ func (u *uploads) onlyGrew(ctx context.Context, c *content, path string) bool {
 		return false
 	}
 	able := u.client.CanAppend()
-	if able == ftpclient.Unknown && base.Size >= worthTest {
+	if able == ftpclient.Unknown && base.Size >= worthTest && !u.inPlace {
 		if err := u.client.LearnAppend(ctx, u.tree.temps.beside(path)); err != nil {
 			u.log.Debug("it could not be found out whether the server appends", "error", err)
 		}

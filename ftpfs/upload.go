@@ -25,6 +25,7 @@ const (
 type uploads struct {
 	*contents
 	log      *slog.Logger
+	inPlace  bool           // files are stored under their names
 	delay    time.Duration  // from a close to the upload; 0: the close waits for it
 	turns    chan struct{}  // has one for each upload behind the programs
 	hurry    chan struct{}  // closed when what waits has its last go
@@ -37,10 +38,10 @@ type uploads struct {
 	tidying chan struct{}         // closed when that has ended; nil if it is not under way
 }
 
-func newUploads(cs *contents, log *slog.Logger, delay time.Duration) *uploads {
+func newUploads(cs *contents, log *slog.Logger, opts Options) *uploads {
 	turns := max(1, cs.client.Stats().Limit-1) // as many as may move data
 	return &uploads{
-		contents: cs, log: log, delay: delay, turns: make(chan struct{}, turns), hurry: make(chan struct{}),
+		contents: cs, log: log, inPlace: opts.InPlace, delay: opts.WriteBack, turns: make(chan struct{}, turns), hurry: make(chan struct{}),
 		waiting: make(map[*content]*attempt),
 	}
 }
@@ -168,6 +169,9 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 		}
 	}
 	end := c.file.Size()
+	if u.inPlace {
+		return u.storeInPlace(ctx, c, path, from, end)
+	}
 	w, temp, err := u.sentAhead(ctx, c, path, from, end)
 	if err != nil {
 		return ftpclient.Entry{}, err
@@ -243,13 +247,21 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 	return e, nil
 }
 
+// complete fetches what is not here of the bytes from off to end.
+func complete(ctx context.Context, c *content, path string, off, end int64) error {
+	for ; off < end; off += fetchStep {
+		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
+			return fmt.Errorf("completing %s before its upload: %w", path, err)
+		}
+	}
+	return nil
+}
+
 // sendAll brings the bytes of c from off to end to a temporary file.
 func (u *uploads) sendAll(ctx context.Context, c *content, path string, from, end int64) (*ftpclient.Writer, string, error) {
 	defer c.file.Keep()() // what is fetched stays until it was sent
-	for off := from; off < end; off += fetchStep {
-		if err := c.streams.fetch(ctx, off, fetchStep); err != nil {
-			return nil, "", fmt.Errorf("completing %s before its upload: %w", path, err)
-		}
+	if err := complete(ctx, c, path, from, end); err != nil {
+		return nil, "", err
 	}
 	temp := u.tree.temps.beside(path)
 	c.sending(temp)
@@ -353,6 +365,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 		u.nodes.distrust(n) // what the kernel has is elsewhere
 	}
 	c.settle()
+	c.unkeep()
 	c.journal() // what comes now builds upon this version
 	u.nodes.mu.Lock()
 	n.entry, n.kept = e, &e

@@ -67,6 +67,7 @@ type flags struct {
 	fmask, dmask       fs.FileMode
 	fsname             string
 	writeBack          time.Duration
+	noTemp             bool
 	exactTimes         bool
 	followSymlinks     bool
 	verify             bool
@@ -125,6 +126,7 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVar(&f.followSymlinks, "follow-symlinks", false, "show what symbolic links lead to in their place; rm -r goes through them")
 	s.DurationVar(&f.writeBack, "write-back", 0, "let no close wait for the server: files are uploaded `TIME` after it, 20ms if none is given")
 	s.Lookup("write-back").NoOptDefVal = "20ms"
+	s.BoolVar(&f.noTemp, "no-temp", false, "store files under their own names at once, for servers that rename nothing; others see them half written")
 	s.BoolVar(&f.exactTimes, "exact-times", false, "ask for exact times where listings tell only minutes or days; costs round trips")
 	s.BoolVar(&f.verify, "verify", false, "compare each uploaded file with what was sent, by a checksum of the server's or by reading it back")
 	s.Var(value(&f.capacity, parseSize, "SIZE", ""), "capacity", "size that df shows for a server that does not tell its own, as in 500G")

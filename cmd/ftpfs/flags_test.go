@@ -60,7 +60,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 		"interface=lo,ipv4,ipv6=false,proxy=none,listing=list,timezone=+02:00,charset=latin1," +
 		"pin=" + other + ",tls=explicit,tls_data=clear,tls-min-version=1.3,tls_any_name,ca-file=/ca,cert=/cert,key=/key,pin=" + pin + ",insecure=false," +
 		"connections=3,timeout=5s,user=ann=b,virtual_host=v,client-name=c,password_file=/x,password-stdin=false,dir_cache_ttl=1m30s,dir-cache-entries=7," +
-		"cache_dir=/c,cache-size=2G,parallel=2,ro,uid=1,gid=2,map_owners,umask=077,fmask=111,dmask=022,fsname=n,metrics=9121,log_file=/l,delay_connect,port=2121,credentials=,write_back=2s,exact_times,follow_symlinks,verify,capacity=3G,xattr,allow_other,default_permissions"
+		"cache_dir=/c,cache-size=2G,parallel=2,ro,uid=1,gid=2,map_owners,umask=077,fmask=111,dmask=022,fsname=n,metrics=9121,log_file=/l,delay_connect,port=2121,credentials=,write_back=2s,no_temp,exact_times,follow_symlinks,verify,capacity=3G,xattr,allow_other,default_permissions"
 	f, set, err := parseFlagSet("-o", all)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestOptionsTakeEveryFlag(t *testing.T) {
 		tls: tlsFlags{mode: ftpclient.TLSExplicit, clearData: true, minVersion: tls.VersionTLS13, anyName: true,
 			caFile: "/ca", certFile: "/cert", keyFile: "/key", pins: pinList{{4, 5, 6}, {1, 2, 3}}},
 		connections: 3, timeout: 5 * time.Second, user: "ann=b", virtualHost: "v", clientName: "c", passwordFile: "/x", dirCacheTTL: 90 * time.Second, dirCacheEntries: 7,
-		cacheDir: "/c", cacheSize: 2 << 30, parallel: 2, readOnly: true, uid: 1, gid: 2, mapOwners: true, umask: fs.FileMode(0o077), fmask: fs.FileMode(0o111), dmask: fs.FileMode(0o022), fsname: "n", logFile: "/l", metrics: "127.0.0.1:9121", delayConnect: true, port: 2121, writeBack: 2 * time.Second, exactTimes: true, followSymlinks: true, verify: true, capacity: 3 << 30, xattr: true,
+		cacheDir: "/c", cacheSize: 2 << 30, parallel: 2, readOnly: true, uid: 1, gid: 2, mapOwners: true, umask: fs.FileMode(0o077), fmask: fs.FileMode(0o111), dmask: fs.FileMode(0o022), fsname: "n", logFile: "/l", metrics: "127.0.0.1:9121", delayConnect: true, port: 2121, writeBack: 2 * time.Second, noTemp: true, exactTimes: true, followSymlinks: true, verify: true, capacity: 3 << 30, xattr: true,
 		allowOther: true, defaultPermissions: true,
 	}
 	if !reflect.DeepEqual(*f, want) {

@@ -298,6 +298,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		CacheName:          cacheName(j.Target, j.User),
 		CacheBytes:         f.cacheSize,
 		Parallel:           f.parallel,
+		InPlace:            f.noTemp,
 		WriteBack:          f.writeBack,
 		Capacity:           f.capacity,
 		Xattr:              f.xattr,

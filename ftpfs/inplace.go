@@ -1,0 +1,73 @@
+package ftpfs
+
+import (
+	"context"
+
+	"ftpfs/ftpclient"
+)
+
+// Some servers take files but rename none. There a file is stored under its own
+// name (Options.InPlace), in the place of the version before, which is gone when
+// the upload begins: all of the new one is kept here until it has ended well.
+
+// storeInPlace is publish for that.
+func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, from, end int64) (ftpclient.Entry, error) {
+	release := c.file.Keep()
+	if err := complete(ctx, c, path, from, end); err != nil {
+		release()
+		return ftpclient.Entry{}, err
+	}
+	w, err := u.client.Store(ctx, path)
+	if err != nil {
+		release()
+		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
+	}
+	defer w.Abort() // does nothing after a Commit that went through
+	c.keep(release)
+	defer c.alter()()
+	w.Announce(path, max(0, end-from))
+	k := c.commitment("")
+	err = send(ctx, w, c, from, end)
+	var e ftpclient.Entry
+	if err == nil {
+		e, err = w.Commit(ctx, k)
+	}
+	if err != nil {
+		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
+	}
+	if !e.HasMode {
+		u.warnOfMode(path, k)
+	}
+	return e, nil
+}
+
+// keep is told that the server does not have the version any more that c builds
+// upon, and what lets go of the bytes that are here instead.
+func (c *content) keep(release func()) {
+	c.mu.Lock()
+	c.whole = true
+	before := c.kept
+	c.kept = release
+	c.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	c.journal()
+}
+
+// isTorn tells whether the server has a part of c only.
+func (c *content) isTorn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept != nil
+}
+
+func (c *content) unkeep() {
+	c.mu.Lock()
+	release := c.kept
+	c.kept = nil
+	c.mu.Unlock()
+	if release != nil {
+		release()
+	}
+}

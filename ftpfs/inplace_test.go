@@ -1,0 +1,41 @@
+package ftpfs_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+)
+
+// On a server that renames nothing files are written all the same, also when an
+// upload breaks off at first.
+func TestStoredInPlace(t *testing.T) {
+	t.Parallel()
+	old := string(random(3 << 20))
+	server, m := mountConnected(t, several, ftpfs.Options{InPlace: true, CacheBytes: 1 << 20}, map[string]string{"/old": old})
+	for _, verb := range []string{"RNFR", "RNTO"} {
+		server.Refuse(verb, "550 Permission denied.", ftptest.Always)
+	}
+	m.Run("echo new > new; head -c 3000000 /dev/zero > big; printf X | dd of=old bs=1 seek=10 conv=notrunc status=none")
+	server.DropData("STOR", 1<<20, 1)
+	m.Run("! (printf Y | dd of=old bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null; cmp -n 10 old old; test $(stat -c %s old) = 3145728")
+	want := old[:10] + "X" + old[11:2_000_000] + "Y" + old[2_000_001:]
+	eventually(t, retries, "the next try", func() error {
+		if got := served(t, server, "/old"); got != want {
+			return fmt.Errorf("%d bytes, or others", len(got))
+		}
+		return nil
+	})
+	m.Unmount()
+	if got := served(t, server, "/new"); got != "new\n" {
+		t.Errorf("the server has %q", got)
+	}
+	for _, c := range server.Log().Commands() {
+		if strings.HasPrefix(c, "RN") || strings.Contains(c, ".part") {
+			t.Errorf("%q", c)
+		}
+	}
+	wantNames(t, server, "/", "big", "new", "old")
+}
