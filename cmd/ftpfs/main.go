@@ -57,7 +57,7 @@ Limitations:
   Hard links and devices cannot be created, symbolic links only where the server has
   SITE SYMLINK, and chown reaches only the own user.
   A file is uploaded when it is closed, and close tells whether the server took it.
-  Until then it is kept in the cache directory, and lost if ftpfs is killed.
+  Until then it is kept in the cache directory; if ftpfs is killed, the next mount goes on.
   Times of servers without MLSD are as fine as their listing: minutes, then days.
   A change that others make on the server is seen after --dir-cache-ttl, or after
   ftpfs refresh; in a file that is opened, after two seconds.
