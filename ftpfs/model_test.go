@@ -59,6 +59,7 @@ func TestModel(t *testing.T) {
 		"LIST":            {quirks: noMLSD},
 		"MLSD, forgetful": {opts: forgetful},
 		"LIST, forgetful": {quirks: noMLSD, opts: forgetful},
+		"MLSD, behind":    {opts: ftpfs.Options{WriteBack: 2 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
