@@ -462,7 +462,7 @@ func TestChainedReplyOutOfOrder(t *testing.T) {
 				p.accept()
 				p.end()
 			})
-			cl := s.client(Config{Connections: 1})
+			cl := s.client(Config{Connections: 1, ListBy: ListMLSD})
 			beginClient(t, cl)
 			if l, err := cl.List(context.Background(), "/d"); err == nil {
 				t.Errorf("%+v", l)

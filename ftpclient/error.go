@@ -13,6 +13,7 @@ type Error struct {
 	Path    string // the path it concerned, "" if none
 	Code    int    // of the reply
 	Text    string // of the reply, without the code
+	Late    bool   // data had come before: a transfer broke off
 }
 
 func (e *Error) Error() string {
@@ -26,8 +27,9 @@ func (e *Error) Error() string {
 	return e.Command + " " + e.Path + ": " + text
 }
 
-// Temporary reports whether the same command may succeed later (RFC 959 section 4.2.1).
-func (e *Error) Temporary() bool { return e.Code >= 400 && e.Code < 500 }
+// Temporary reports whether the same command may succeed later: by its code (RFC 959
+// section 4.2.1), or since it had succeeded as far as part of the data.
+func (e *Error) Temporary() bool { return e.Late || e.Code >= 400 && e.Code < 500 }
 
 // Is answers errors.Is for fs.ErrNotExist, fs.ErrPermission, fs.ErrExist and
 // errors.ErrUnsupported.

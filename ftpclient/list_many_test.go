@@ -37,6 +37,9 @@ func TestRealListMany(t *testing.T) {
 			if _, err := cl.List(ctx, "/"); err != nil {
 				t.Fatal(err)
 			}
+			if name == "vsftpd" {
+				proven(t, cl, &cl.server.stat)
+			}
 			settled(t, cl)
 			before := cl.Stats().RoundTrips
 			answers := cl.ListMany(ctx, dirs)

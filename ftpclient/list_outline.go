@@ -64,37 +64,23 @@ func plain(l Listing) bool {
 	})
 }
 
-// maxOutlineProofs is how often it is tried: what is listed may change in between.
-const maxOutlineProofs = 3
-
 // proveOutline compares, in the background, the listing l of dir by MLSD with that by STAT,
 // and remembers whether the two are equal.
 func (cl *Client) proveOutline(dir string, l Listing) {
 	s := &cl.server
-	if len(l.Entries) == 0 || len(l.Entries) > maxProof || cl.cfg.ListBy != ListAuto || !s.mayOutline() {
+	if len(l.Entries) == 0 || len(l.Entries) > maxProof || cl.cfg.ListBy != ListAuto || !s.mayProve(&s.proftpd, &s.outline) {
 		return
 	}
+	entries := slices.Clone(l.Entries) // those of l are the caller's from now on
 	cl.spawn(func() {
 		again, err := cl.statList(cl.ctx, dir, nil)
 		switch {
-		case err == nil && plain(again) && equalOutlines(l.Entries, again.Entries):
+		case err == nil && plain(again) && equalOutlines(entries, again.Entries):
 			s.learn(&s.outline, Yes)
 		case errors.Is(err, errUnsound):
 			s.learn(&s.outline, No)
 		}
 	})
-}
-
-// mayOutline tells whether the server is one that is known to answer STAT well besides
-// MLSD, and is worth another proof.
-func (s *serverInfo) mayOutline() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.proftpd || s.outline != Unknown || s.proofs >= maxOutlineProofs {
-		return false
-	}
-	s.proofs++
-	return true
 }
 
 func equalOutlines(a, b []Entry) bool {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"ftpfs/internal/ftptest"
 )
@@ -48,8 +47,8 @@ func TestRealOutlines(t *testing.T) {
 			if _, err := cl.List(ctx, "/plain 0"); err != nil {
 				t.Fatal(err)
 			}
-			for end := time.Now().Add(5 * time.Second); name == "proftpd" && !cl.Server().Outlines && time.Now().Before(end); {
-				time.Sleep(time.Millisecond)
+			if name == "proftpd" {
+				proven(t, cl, &cl.server.outline)
 			}
 			settled(t, cl)
 			before := cl.Stats()

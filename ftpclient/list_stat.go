@@ -201,24 +201,39 @@ func (b *statBody) first() error {
 	return io.EOF
 }
 
-// proveStat lists dir, of which l is the listing by LIST, once more by STAT, and remembers
-// whether the two are equal. Only vsftpd is asked: it has no MLSD, and a "." row that proves
-// that the listing is one.
-func (cl *Client) proveStat(ctx context.Context, dir string, l Listing) {
+// proveStat lists dir, of which l is the listing by LIST, once more by STAT, in the
+// background, and remembers whether the two are equal. Only vsftpd is asked: it has no MLSD,
+// and a "." row that proves that the listing is one.
+func (cl *Client) proveStat(dir string, l Listing) {
 	s := &cl.server
-	if !s.isVsftpd() || s.can(&s.stat) != Unknown || len(l.Entries) == 0 || len(l.Entries) > maxProof {
+	if len(l.Entries) == 0 || len(l.Entries) > maxProof || !s.mayProve(&s.vsftpd, &s.stat) {
 		return
 	}
-	again, err := cl.statList(ctx, dir, nil)
-	if ctx.Err() != nil {
-		return
-	}
-	if err == nil && again.self && l.Unparsed == 0 && again.Unparsed == 0 && slices.Equal(again.Entries, l.Entries) {
-		s.learn(&s.stat, Yes)
-		return
-	}
-	s.learn(&s.stat, No)
+	entries := slices.Clone(l.Entries) // those of l are the caller's from now on
+	cl.spawn(func() {
+		again, err := cl.statList(cl.ctx, dir, nil)
+		switch {
+		case err == nil && again.self && l.Unparsed == 0 && again.Unparsed == 0 && slices.Equal(again.Entries, entries):
+			s.learn(&s.stat, Yes)
+		case errors.Is(err, errUnsound):
+			s.learn(&s.stat, No)
+		}
+	})
 }
 
 // maxProof bounds what is listed twice.
 const maxProof = 1000
+
+// maxProofs is how often it is tried: what is listed may change in between.
+const maxProofs = 3
+
+// mayProve tells whether k is worth a proof, on the one kind of server for which it is.
+func (s *serverInfo) mayProve(kind *bool, k *Capability) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !*kind || *k != Unknown || s.proofs >= maxProofs {
+		return false
+	}
+	s.proofs++
+	return true
+}

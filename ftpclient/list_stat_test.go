@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ftpfs/internal/ftptest"
 )
@@ -86,6 +87,7 @@ func TestRealVsftpdListsByStat(t *testing.T) {
 	if l, err := cl.List(ctx, "/"); err != nil || len(l.Entries) != 50 {
 		t.Fatalf("%d entries, %v", len(l.Entries), err)
 	}
+	proven(t, cl, &cl.server.stat)
 	cl.awaitRest(t)
 	before := cl.Stats()
 	for i := range 50 {
@@ -116,6 +118,16 @@ func TestRealVsftpdListsByStat(t *testing.T) {
 	}
 	if got := cl.server.can(&cl.server.stat); got != No {
 		t.Errorf("STAT is still trusted: %v", got)
+	}
+}
+
+// proven waits for a proof that goes on behind the calls.
+func proven(t *testing.T, cl *Client, k *Capability) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); cl.server.can(k) == Unknown; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no proof has ended")
+		}
 	}
 }
 

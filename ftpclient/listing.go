@@ -92,7 +92,7 @@ func (cl *Client) listUnzoned(ctx context.Context, dir string, arrived func([]En
 	}
 	l, err := cl.listUnix(ctx, dir, arrived)
 	if err == nil && by == ListAuto {
-		cl.proveStat(ctx, dir, l)
+		cl.proveStat(dir, l)
 	}
 	return l, err
 }
@@ -202,7 +202,9 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string, arrived
 	}
 	switch {
 	case v.err == nil && v.reply.refused():
-		err = refusal(verb, dir, v.reply)
+		e := refusal(verb, dir, v.reply)
+		e.Late = data.size > 0
+		err = e
 		if data.size == 0 && (v.reply.code == 425 || v.reply.code == 426) {
 			err = fmt.Errorf("%w: %w", errCut, err)
 		}

@@ -58,7 +58,7 @@ type serverInfo struct {
 	dotted    bool       // LIST -a has a row of the directory itself
 	stat      Capability // STAT lists as LIST does
 	outline   Capability // STAT names what MLSD does
-	proofs    int        // of that, so far
+	proofs    int        // of these two, so far
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
 	chmod     Capability

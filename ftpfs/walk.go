@@ -103,6 +103,9 @@ func (t *tree) spare(busy int, outlines bool) (lines, each int) {
 	if server := t.client.Server(); server.ListsTogether || outlines && server.Outlines {
 		each = together
 	}
+	if s.Limit == 1 && each > 1 { // as short as any command
+		return s.Idle - busy, each
+	}
 	return s.Limit - 1 - max(busy, int(t.background.Load()), s.Open-s.Idle), each
 }
 
