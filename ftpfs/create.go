@@ -100,13 +100,13 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 }
 
 // lookFor tells what the name of a file to be created stands for now. An old
-// listing will not do for O_EXCL, nor for those who append.
+// listing will do only for those who cut off what is there anyway.
 func (f *FS) lookFor(ctx context.Context, dir *node, path, name string, flags fuse.OpenFlags) (cache.Found[ftpclient.Entry], error) {
 	if e, local := f.localChild(dir, name); local {
 		return cache.Found[ftpclient.Entry]{Entry: e, Exists: true}, nil
 	}
 	parent, _ := split(path)
-	if flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
+	if flags&fuse.OpenTruncate == 0 || flags&(fuse.OpenExclusive|fuse.OpenAppend) != 0 {
 		return f.tree.fresh(ctx, parent, name)
 	}
 	return f.tree.lookup(ctx, parent, name, 0)

@@ -60,6 +60,11 @@ func (s *server) openDir(n *node, r *fuse.OpenRequest) {
 		d.begin(arrival)
 		if err := d.first(ctx); err != nil {
 			d.Close()
+			if errno(err) == syscall.ENOTDIR && dir != s.fs.tree.root {
+				parent, _ := split(dir)
+				s.fs.tree.dirs.Drop(parent)
+				err = because(syscall.ESTALE, err) // makes the kernel look the name up again
+			}
 			return err
 		}
 		opened()

@@ -73,15 +73,22 @@ func (f *FS) changed(dir string, old, now cache.Listing[ftpclient.Entry]) {
 	for _, e := range now.Entries {
 		before, known := was[e.Name]
 		delete(was, e.Name)
-		if !known {
-			f.notifier.entry(n, e.Name) // it may remember that there is none
+		if !known || before.Type != e.Entry.Type {
+			f.notifier.entry(n, e.Name) // it may remember that there is none, or another kind
+			if known {
+				f.tree.dirs.DropTree(join(dir, e.Name))
+			}
+			continue
 		}
-		if child := f.nodes.known(n, e.Name); child != nil && known && !sameVersion(before, e.Entry) {
+		if child := f.nodes.known(n, e.Name); child != nil && !looksAlike(before, e.Entry) {
 			f.saw(child, f.nodes.contentOf(child), e.Entry)
 			f.notifier.attributes(child)
 		}
 	}
-	for name := range was {
+	for name, e := range was {
+		if e.Type == ftpclient.TypeDir {
+			f.tree.dirs.DropTree(join(dir, name))
+		}
 		// The kernel would take the name from a directory that somebody is in.
 		if child := f.nodes.known(n, name); child != nil && !child.isDir {
 			f.notifier.entry(n, name)
@@ -92,4 +99,9 @@ func (f *FS) changed(dir string, old, now cache.Listing[ftpclient.Entry]) {
 	if len(was) > 0 || len(now.Entries) != len(old.Entries) {
 		f.notifier.attributes(n)
 	}
+}
+
+// looksAlike tells whether stat(2) shows the same of two entries of one kind.
+func looksAlike(a, b ftpclient.Entry) bool {
+	return sameVersion(a, b) && a.Mode == b.Mode && a.HasMode == b.HasMode && a.Owner == b.Owner && a.Group == b.Group
 }
