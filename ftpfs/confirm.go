@@ -74,13 +74,22 @@ func (c *content) confirmed() {
 	c.seen = time.Now()
 }
 
+// doubt makes the next confirm ask the server.
+func (c *content) doubt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doubted, c.begun = true, true
+}
+
 // confirm makes sure that the server, at path, still has the version that c
 // builds upon; ESTALE if not. It blocks for a round trip when the last
 // confirmation is older than a few moments.
 func (cs *contents) confirm(ctx context.Context, c *content, path string) error {
 	c.mu.Lock()
 	hidden, stale := c.hidden != nil, c.stale
-	recent := time.Since(c.seen) < freshEnough
+	doubted := c.doubted
+	c.doubted = false
+	recent := !doubted && time.Since(c.seen) < freshEnough
 	c.mu.Unlock()
 	switch {
 	case hidden:
@@ -91,8 +100,15 @@ func (cs *contents) confirm(ctx context.Context, c *content, path string) error 
 		return nil
 	}
 	dir, name := split(path)
-	found, err := cs.tree.fresh(ctx, dir, name)
+	ask := cs.tree.fresh
+	if doubted {
+		ask = cs.tree.now
+	}
+	found, err := ask(ctx, dir, name)
 	if err != nil {
+		if doubted {
+			c.doubt()
+		}
 		return err
 	}
 	if !c.compare(found) {

@@ -38,6 +38,7 @@ type content struct {
 	placed  bool            // something was written since base that belongs where it is, not at whatever end
 	tail    int64           // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
 	seen    time.Time       // when the server last confirmed base
+	doubted bool            // which is not to be believed any more
 	begun   bool            // bytes of base have been asked for, now or before it was opened
 	stale   bool            // the server has another version: what is absent here is lost
 	past    bool            // another content has taken over the file

@@ -126,7 +126,7 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 		}
 		return nil, err
 	}
-	c.streams = newStreams(cs.base, file, base.Size, source{open, cs.yield, &cs.pace, cs.parallel, cs.ahead})
+	c.streams = newStreams(cs.base, file, base.Size, source{open, c.doubt, cs.yield, &cs.pace, cs.parallel, cs.ahead})
 	return c
 }
 

@@ -182,7 +182,7 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 	h.content.streams.announce(r.Offset, r.Size)
 	s.ask(r, func(ctx context.Context) error {
 		defer h.content.streams.settle(r.Offset, r.Size)
-		err := answerRead(r, func(p []byte) (int, error) { return h.content.streams.read(ctx, p, r.Offset) })
+		err := answerRead(r, func(p []byte) (int, error) { return h.content.streams.readShort(ctx, p, r.Offset) })
 		if err != nil {
 			return s.fs.lost(h, err)
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"ftpfs/ftpclient"
@@ -35,6 +34,7 @@ type stream struct {
 	waiters int           // readers that wait for it
 	wanted  int64         // where the first of them can go on
 	extra   bool          // nobody has waited for it yet
+	began   bool          // the server was about to send
 	cancel  func()        // ends it at once
 	stopped bool          // told to end
 	done    bool          // ended
@@ -116,6 +116,9 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	if err != nil {
 		return err
 	}
+	ss.mu.Lock()
+	s.began = true
+	ss.mu.Unlock()
 	defer r.Close()
 	defer context.AfterFunc(ctx, func() { r.Close() })() // a blocked Read ends with the file
 	buf := steps.Get().(*[streamStep]byte)
@@ -143,11 +146,27 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 		case s.pos >= size:
 			return nil
 		case err == io.EOF:
-			return syscall.ESTALE // shorter than the listing said: another version
+			return ss.endsAt(s)
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// endsAt is told that the server has ended s, at its position, as if that was
+// the end of the file. It may be cut short on its way, or another version. If
+// the next transfer, before which the server was asked whether it still has
+// this version, brings nothing either, the file is that short.
+func (ss *streams) endsAt(s *stream) error {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s.pos == s.start && ss.ended == s.pos {
+		ss.size, ss.shorter = s.pos, true
+		return nil
+	}
+	ss.ended = s.pos
+	ss.doubt()
+	return errShorter
 }
 
 // readSome reads like r, but no less than so many bytes if they come: each step

@@ -73,7 +73,7 @@ func testStreams(t *testing.T, size int) (*streams, *fakeServer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ss := newStreams(t.Context(), f, int64(size), source{open: s.open, yield: func(int) bool { return false }, pace: new(pace), parallel: 1})
+	ss := newStreams(t.Context(), f, int64(size), source{open: s.open, doubt: func() {}, yield: func(int) bool { return false }, pace: new(pace), parallel: 1})
 	t.Cleanup(func() {
 		ss.Close()
 		f.Close()
@@ -204,16 +204,27 @@ func TestServerThatGivesNothingIsAnError(t *testing.T) {
 	}
 }
 
-func TestShorterFileIsAnotherVersion(t *testing.T) {
+// What ends before the size that was told ends there if it does so again, when
+// the server was asked once more; it was cut on its way if then more comes.
+func TestShorterThanTold(t *testing.T) {
 	ss, s := testStreams(t, 1<<20)
-	s.fault = func(_ int, r io.ReadCloser) (io.ReadCloser, error) {
+	doubts := 0
+	ss.doubt = func() { doubts++ }
+	s.fault = func(nth int, r io.ReadCloser) (io.ReadCloser, error) {
 		return struct {
 			io.Reader
 			io.Closer
-		}{io.LimitReader(r, 1000), r}, nil
+		}{io.LimitReader(r, max(0, []int64{1000, 3000, 0}[min(nth-1, 2)])), r}, nil
 	}
-	if _, err := ss.read(t.Context(), make([]byte, 4096), 0); !errors.Is(err, syscall.ESTALE) {
-		t.Errorf("error %v, want ESTALE", err)
+	p := make([]byte, 8000)
+	if n, err := ss.readShort(t.Context(), p, 100); n != 4000 || !bytes.Equal(p[:n], s.data[100:4100]) || err != nil && err != io.EOF {
+		t.Errorf("%d bytes, error %v", n, err)
+	}
+	if n, err := ss.readShort(t.Context(), p, 4100); n != 0 || err != io.EOF || doubts != 2 {
+		t.Errorf("%d bytes at the end, error %v, %d doubts", n, err, doubts)
+	}
+	if _, err := ss.read(t.Context(), p, 4100); !errors.Is(err, syscall.ESTALE) {
+		t.Errorf("error %v for who needs all of it", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -33,6 +34,8 @@ type streams struct {
 
 	mu      sync.Mutex
 	size    int64 // of the version on the server
+	ended   int64 // where a transfer has ended before that; -1: none has
+	shorter bool  // the size is where they all do, not what the server says
 	running []*stream
 	begun   []beginning   // of the last streams, the latest last
 	pending []span        // reads that were announced and are not answered yet
@@ -47,6 +50,7 @@ type source struct {
 	// open begins a transfer of the file, of that size, from off on. An extra
 	// one is ftpclient.ErrBusy rather than in anybody's way.
 	open     func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error)
+	doubt    func()               // makes the next open ask the server whether it still has this version
 	yield    func(moved int) bool // whether a stream that moved so much should end for somebody who waits; below 0: it can be missed
 	pace     *pace
 	parallel int   // most transfers for one reader
@@ -57,7 +61,7 @@ type span struct{ off, end int64 }
 
 func newStreams(base context.Context, file *cache.File, size int64, from source) *streams {
 	ctx, cancel := context.WithCancel(base)
-	return &streams{file: file, size: size, source: from, base: ctx, cancel: cancel, freed: make(chan struct{})}
+	return &streams{file: file, size: size, ended: -1, source: from, base: ctx, cancel: cancel, freed: make(chan struct{})}
 }
 
 // Close ends all streams and waits for them; readers that wait get an error.
@@ -100,7 +104,7 @@ func (ss *streams) hold() (resume func(size int64)) {
 		defer ss.mu.Unlock()
 		ss.held = nil
 		if size >= 0 {
-			ss.size = size
+			ss.size, ss.ended, ss.shorter = size, -1, false
 		}
 		close(held)
 	}
@@ -146,6 +150,31 @@ func (ss *streams) read(ctx context.Context, p []byte, off int64) (int, error) {
 	return ss.file.ReadAt(expired, p, off)
 }
 
+// readShort is read, but a file that is shorter than the server says has its
+// end there.
+func (ss *streams) readShort(ctx context.Context, p []byte, off int64) (int, error) {
+	n, err := ss.read(ctx, p, off)
+	if !errors.Is(err, errShorter) {
+		return n, err
+	}
+	if left := ss.end() - off; left > 0 {
+		return ss.read(ctx, p[:min(left, int64(len(p)))], off)
+	}
+	return 0, io.EOF
+}
+
+// errShorter is the error of fetch for what the server does not have, though
+// it says that the file is so long: as it is with files of the kernel's, which
+// are made when they are read.
+var errShorter = fmt.Errorf("shorter than the server says: %w", syscall.ESTALE)
+
+// end is where the file ends, as far as is known.
+func (ss *streams) end() int64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.size
+}
+
 // expired makes cache.File.ReadAt answer at once when a range is absent.
 var expired = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -156,7 +185,6 @@ var expired = func() context.Context {
 // fetch returns when [off, off+n), as far as the file goes, was present.
 func (ss *streams) fetch(ctx context.Context, off, n int64) error {
 	tries := 0
-	var last int64 = -1
 	for {
 		ss.mu.Lock()
 		if ss.closed {
@@ -168,6 +196,10 @@ func (ss *streams) fetch(ctx context.Context, off, n int64) error {
 		if start >= end {
 			ss.mu.Unlock()
 			return nil
+		}
+		if ss.shorter && start >= ss.size {
+			ss.mu.Unlock()
+			return errShorter
 		}
 		var s *stream
 		var wait <-chan struct{} = ss.held
@@ -198,6 +230,7 @@ func (ss *streams) fetch(ctx context.Context, off, n int64) error {
 		if s.stopped {
 			err = nil // its end was wanted
 		}
+		again, came := err != nil && s.passing(err), s.pos > s.start
 		ss.mu.Unlock()
 		if left != nil {
 			return left
@@ -207,20 +240,28 @@ func (ss *streams) fetch(ctx context.Context, off, n int64) error {
 		}
 		// The stream broke. Another one goes on where it stopped, unless
 		// the server said no or nothing comes at all.
-		if start > last {
-			tries, last = 0, start
+		if tries++; came {
+			tries = 0
 		}
-		tries++
-		if tries >= readTries || !passing(err) {
+		if tries >= readTries || !again {
 			return err
 		}
 	}
 }
 
-// passing tells whether another try may go better after err.
-func passing(err error) bool {
+// passing tells whether another try may go better after s ended with err. It
+// wants streams.mu held.
+func (s *stream) passing(err error) bool {
 	refused, ok := errors.AsType[*ftpclient.Error](err)
-	return !(ok && !refused.Temporary() || errno(err) == syscall.ETIMEDOUT || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOSPC))
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return false
+	case s.pos > s.start, errors.Is(err, errShorter):
+		return true
+	case ok:
+		return s.began || refused.Temporary() // once it has begun, that it broke says more than the code
+	}
+	return errno(err) != syscall.ETIMEDOUT && !errors.Is(err, syscall.ESTALE)
 }
 
 // follow moves the windows of the streams that a reader at [off, end) is

@@ -334,6 +334,11 @@ func (t *tree) fresh(ctx context.Context, dir, name string) (cache.Found[ftpclie
 	return found, err
 }
 
+// now finds name in dir by asking the server.
+func (t *tree) now(ctx context.Context, dir, name string) (cache.Found[ftpclient.Entry], error) {
+	return t.lookup(ctx, dir, name, -1)
+}
+
 // probe asks the server for one name, where listings cannot tell.
 func (t *tree) probe(ctx context.Context, path string, now time.Time) (cache.Found[ftpclient.Entry], error) {
 	found := cache.Found[ftpclient.Entry]{Complete: true, Fetched: now, Expires: now.Add(time.Second)}
