@@ -105,8 +105,8 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 	s.BoolVarP(&f.debug, "debug", "d", false, "log the FTP conversation and the FUSE requests, with secrets masked; implies -f")
 	s.StringVar(&f.logFile, "log-file", "", "append the log to `FILE`, also in the background")
 	s.Var(value(&f.metrics, parseMetricsAddr, "[ADDR:]PORT", ""), "metrics", "serve metrics for Prometheus there, at /metrics (default no; without ADDR on this machine only)")
-	f.registerConnection(s)
 	s.BoolVar(&f.delayConnect, "delay-connect", false, "mount before the server can be reached; the first access connects")
+	f.registerConnection(s)
 
 	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")

@@ -188,6 +188,7 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
+	useFlagSections(root)
 	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand(), profileCommand())
 	return root
 }

@@ -102,6 +102,17 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 	}
 	_, help, _ := run(&p, "--help")
+	for _, section := range flagSections {
+		if strings.Count(help, "\n\n"+section.title+":\n") != 1 {
+			t.Errorf("the manual has not one section %q", section.title)
+		}
+	}
+	_, doctor, _ := run(&p, "doctor", "--help")
+	for _, part := range []string{"\nFlags:\n      --json", "\n\nEncryption:\n", "\n\nLogin:\n"} {
+		if !strings.Contains(doctor, part) {
+			t.Errorf("the manual of doctor lacks %q", part)
+		}
+	}
 	for _, part := range []string{"Limitations:", "Exit codes:", "ftpfs umount", "--active-ports", "FTPFS_PASSWORD"} {
 		if !strings.Contains(help, part) {
 			t.Errorf("the manual lacks %q", part)

@@ -123,6 +123,7 @@ var foreignOptions = []optionGroup{
 			}
 			return o.setTo("cache-size", value)
 		}),
+		sets("vfs-write-back", "write-back", ""),
 		ignored("vfs-cache-max-age vfs-cache-poll-interval vfs-read-ahead vfs-read-chunk-size vfs-read-chunk-size-limit vfs-read-chunk-streams vfs-read-wait vfs-write-wait vfs-fast-fingerprint vfs-refresh no-modtime no-checksum no-seek buffer-size poll-interval transfers checkers daemon daemon-timeout daemon-wait", "found out or done anyway"),
 		special("tls", "without value --tls implicit, as rclone means it; with one --tls", func(o *optionSetter, value string) error {
 			switch value {

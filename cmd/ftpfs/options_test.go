@@ -111,6 +111,7 @@ func TestForeignOptions(t *testing.T) {
 		{"dir-cache-time=5m", "--dir-cache-ttl 5m", ""},
 		{"vfs-cache-mode=full,vfs_cache_max_size=10G,vfs_cache_max_age=1h,vfs_read_ahead=0", "--cache-size 10G", ""},
 		{"vfs_cache_max_size=off,vfs_cache_mode=off", "", ""},
+		{"vfs_write_back=5s", "--write-back=5s", ""},
 		{"vfs_cache_mode=fast", "", "it can only be off"},
 		{"cache_dir=/c", "--cache-dir /c", ""},
 		{"read_only", "--read-only", ""},
