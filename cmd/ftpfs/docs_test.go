@@ -94,6 +94,10 @@ func TestCommandsInTheDocs(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 		var script strings.Builder
+		if _, settings, ok := strings.Cut(string(data), "\n```toml\n"); ok { // where they count
+			settings, _, _ = strings.Cut(settings, "```")
+			fmt.Fprintf(&script, "mkdir -p ~/.config/ftpfs\ncat > ~/.config/ftpfs/config.toml <<'END'\n%sEND\n", settings)
+		}
 		for _, c := range commands {
 			if why := whyUntested(c.line); why != "" {
 				t.Logf("%s: not run, since it %s: %s", filepath.Base(file), why, c.line)

@@ -19,7 +19,7 @@ import (
 
 // The test binary is the daemon, too: it is what /proc/self/exe names.
 func TestMain(m *testing.M) {
-	if os.Getenv(configEnv) == "" {
+	if os.Getenv(configEnv) == "" && os.Getenv(programMark) == "" {
 		os.Setenv(configEnv, os.DevNull) // not that of whoever runs the tests
 	}
 	if isDaemon() {
