@@ -42,7 +42,9 @@ func (u *uploads) onlyGrew(ctx context.Context, c *content, path string) bool {
 	}
 	able := u.client.CanAppend()
 	if able == ftpclient.Unknown && base.Size >= worthTest && !u.inPlace {
-		if err := u.client.LearnAppend(ctx, u.tree.temps.beside(path)); err != nil {
+		trial := u.tree.temps.beside(path)
+		c.sending(trial) // for a crash to leave nothing behind
+		if err := u.client.LearnAppend(ctx, trial); err != nil {
 			u.log.Debug("it could not be found out whether the server appends", "error", err)
 		}
 		able = u.client.CanAppend()

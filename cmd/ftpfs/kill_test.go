@@ -170,3 +170,88 @@ func TestUploadsGoOnAfterAKill(t *testing.T) {
 		t.Errorf("logged: %s", log)
 	}
 }
+
+// A mount that is killed at any step of an upload leaves the old version or the
+// new one, and the next mount makes it the new one, once.
+func TestKillAtEachStepOfAnUpload(t *testing.T) {
+	const size = 2_000_000
+	was, is := strings.Repeat("old.", size/4), strings.Repeat("new.", size/4)
+	source := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(source, []byte(is), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reply := func(verb string, class int) func(*ftptest.Embedded) *ftptest.Hold {
+		return func(e *ftptest.Embedded) *ftptest.Hold { return e.HoldReply(verb, class) }
+	}
+	stall := func(verb string, n int64) func(*ftptest.Embedded) *ftptest.Hold {
+		return func(e *ftptest.Embedded) *ftptest.Hold { return e.StallData(verb, n) }
+	}
+	for _, at := range []struct {
+		step string
+		hold func(*ftptest.Embedded) *ftptest.Hold
+	}{
+		{"STOR", reply("STOR", 1)}, {"data", stall("STOR", 300_000)}, {"stored", reply("STOR", 2)}, {"RNFR", reply("RNFR", 3)},
+		{"renamed", reply("RNTO", 2)}, {"time", reply("MFMT", 2)}, {"APPE", reply("APPE", 1)}, {"tail", stall("APPE", 1_000_000)}, {"appended", reply("APPE", 2)},
+	} {
+		appends := at.step == "APPE" || at.step == "tail" || at.step == "appended"
+		for what, command := range map[string]string{
+			"new": "cp " + source + " file", "over": "cp " + source + " file",
+			"change": "dd if=" + source + " of=file bs=4 seek=1000 count=1000 conv=notrunc 2> /dev/null",
+			"append": "dd if=" + source + " of=file bs=64k oflag=append conv=notrunc 2> /dev/null",
+		} {
+			if appends != (what == "append") {
+				continue
+			}
+			t.Run(at.step+" "+what, func(t *testing.T) {
+				server := ftptest.Start(t, ftptest.Options{})
+				want := is
+				switch what {
+				case "change":
+					want = was[:4000] + is[:4000] + was[8000:]
+				case "append":
+					want = was + is
+				}
+				if err := server.Fs().MkdirAll("/sub", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if what != "new" {
+					if err := afero.WriteFile(server.Fs(), "/sub/file", []byte(was), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+				if what == "append" { // so that the server is not put to the test in the middle
+					shell(t, m.dir, "cp "+source+" other; echo tail >> other; rm other")
+				}
+				hold := at.hold(server)
+				m.beside(command)
+				select {
+				case <-hold.Reached():
+				case <-time.After(20 * time.Second):
+					t.Fatal("the step never came")
+				}
+				m.kill()
+				hold.Release()
+				m.mount()
+				eventually(t, "the upload", func() bool { return len(m.left("j*")) == 0 })
+				whole := want
+				if got, _ := afero.ReadFile(server.Fs(), "/sub/file"); string(got) != want {
+					// Who had not written all was killed, too.
+					if whole = string(got); at.step != "STOR" && at.step != "data" || what == "change" || !strings.HasPrefix(want, whole) || len(whole)%4096 != 0 {
+						t.Errorf("the server has %d bytes, not the %d that were written", len(got), len(want))
+					}
+				}
+				if got := shell(t, m.dir, "cat file"); got != whole {
+					t.Errorf("the mount shows %d bytes", len(got))
+				}
+				m.unmount()
+				if all, _ := afero.Glob(server.Fs(), "/sub/*"); len(all) != 1 {
+					t.Errorf("the server has %v", all)
+				}
+				if all, _ := afero.Glob(server.Fs(), "/sub/.*"); len(all) != 0 {
+					t.Errorf("left behind: %v", all)
+				}
+			})
+		}
+	}
+}
