@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -253,5 +254,71 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// On real servers: whenever a mount is killed, what fsync has acknowledged is on
+// the server, and nothing else is in its place but what was being written.
+func TestKillWhileFilesAreWritten(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "source")
+	data := bytes.Repeat([]byte("0123456789abcde\n"), 30_000)
+	if err := os.WriteFile(source, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const slots = 5
+	bytesOf := func(i int) string { return string(data[:i*7919*11%400_000+1]) }
+	slot := func(i int) string { return fmt.Sprint("f", i%slots) }
+	for _, name := range []string{"vsftpd", "proftpd", "pure-ftpd"} {
+		t.Run(name, func(t *testing.T) {
+			server := ftptest.Real(t, name, ftptest.RealOptions{})
+			m := keepMount(t, "ftp://"+server.User+"@"+server.Addr+"/", server.User, server.Password)
+			acked := filepath.Join(t.TempDir(), "acked")
+			want, count := make(map[string]string), 0
+			for round, more := range []int{1, 3, 6, 2} {
+				m.beside(fmt.Sprintf("i=%d; while i=$((i+1)); do dd if=%s of=f$((i%%%d)) bs=$((i*7919*11%%400000+1)) count=1 conv=fsync 2> /dev/null || exit; echo $i >> %s; done", count, source, slots, acked))
+				read := func() []string {
+					text, _ := os.ReadFile(acked)
+					return strings.Fields(string(text))
+				}
+				before := len(read())
+				eventually(t, "some files", func() bool { return len(read()) >= before+more })
+				time.Sleep(time.Duration(round*7) * time.Millisecond) // anywhere in the next ones
+				m.kill()
+				m.mount()
+				eventually(t, "the uploads", func() bool { return len(m.left("j*")) == 0 })
+				for _, line := range read()[before:] {
+					if _, err := fmt.Sscan(line, &count); err != nil {
+						t.Fatal(err)
+					}
+					want[slot(count)] = bytesOf(count)
+				}
+				// The next one was begun, or not: open(2) empties, write(2) fills.
+				begun := slot(count + 1)
+				got, err := os.ReadFile(filepath.Join(server.Root, begun))
+				if err == nil && (len(got) == 0 || string(got) == bytesOf(count+1)) {
+					want[begun] = string(got)
+				}
+				for file, want := range want {
+					got, err := os.ReadFile(filepath.Join(server.Root, file))
+					if string(got) != want {
+						t.Errorf("round %d: %s has %d bytes, want %d: %v", round, file, len(got), len(want), err)
+					}
+					if shown := shell(t, m.dir, "cat "+file); shown != want {
+						t.Errorf("round %d: the mount shows %d bytes of %s, want %d", round, len(shown), file, len(want))
+					}
+				}
+				count++
+			}
+			m.unmount()
+			entries, err := os.ReadDir(server.Root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if len(e.Name()) != 2 {
+					t.Errorf("left behind: %s", e.Name())
+				}
+			}
+		})
 	}
 }
