@@ -61,6 +61,7 @@ func (f *File) fill(p []byte, off int64) error {
 		f.unsum(start, start+int64(n))
 		f.setSums(sums)
 		f.news = true
+		f.synced = false
 		f.wake(nil)
 		f.files.mu.Unlock()
 		if err != nil {

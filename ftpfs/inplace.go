@@ -17,6 +17,12 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, fro
 		release()
 		return ftpclient.Entry{}, err
 	}
+	if c.builds() { // and the server is about to lose it: the journal has to know of all
+		if err := c.file.Sync(); err != nil {
+			release()
+			return ftpclient.Entry{}, err
+		}
+	}
 	w, err := u.client.Store(ctx, path)
 	if err != nil {
 		release()
