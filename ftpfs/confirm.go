@@ -111,6 +111,9 @@ func (cs *contents) confirm(ctx context.Context, c *content, path string) error 
 		}
 		return err
 	}
+	if c.mayGrow(found) {
+		return errGrown
+	}
 	if !c.compare(found) {
 		cs.tree.dirs.Drop(dir)
 		return syscall.ESTALE

@@ -39,6 +39,7 @@ type content struct {
 	tail    int64           // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
 	seen    time.Time       // when the server last confirmed base
 	doubted bool            // which is not to be believed any more
+	longer  ftpclient.Entry // a version that may go on where base ends; size 0: none was seen
 	begun   bool            // bytes of base have been asked for, now or before it was opened
 	stale   bool            // the server has another version: what is absent here is lost
 	past    bool            // another content has taken over the file
@@ -114,7 +115,10 @@ func (c *content) notice(e ftpclient.Entry) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.alters == 0 && !sameVersion(c.base, e) && !sameVersion(c.prior, e) {
+	switch {
+	case sameVersion(c.base, e):
+		c.longer = ftpclient.Entry{}
+	case c.alters == 0 && !sameVersion(c.prior, e) && !c.grows(e):
 		c.stale = true
 	}
 }

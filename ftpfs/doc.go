@@ -47,7 +47,9 @@
 // An unlinked file that is still open stays readable. Who reads or changes a
 // part of a file that somebody else replaced gets ESTALE rather than a mixture
 // of both, from some two seconds after the replacement; but when another program
-// reads the new version here, the kernel gives its pages to both. What FTP
+// reads the new version here, the kernel gives its pages to both. A longer version whose bytes
+// at the end of what is here are the same goes on where the shorter one ended, as a
+// log does. What FTP
 // has no word for is refused with EPERM: hard links, device nodes, a foreign
 // owner, and most symbolic links: only some servers make them, only with a
 // relative target inside the mount that exists. A link leads to the same place as on

@@ -136,6 +136,9 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		return fail(err)
 	}
 	writing := !flags.IsReadOnly()
+	if shared && now != nil {
+		f.contents.grow(ctx, n, now) // if it cannot, another content takes over
+	}
 	c, err := f.contents.open(n, e, writing)
 	if err != nil {
 		return fail(err)
@@ -163,7 +166,7 @@ func (s *server) read(r *fuse.ReadRequest) {
 		r.RespondError(syscall.ESTALE)
 		return
 	}
-	if !h.content.streams.present(r.Offset, int64(r.Size)) {
+	if h.content.hasGrown() || !h.content.streams.present(r.Offset, int64(r.Size)) {
 		s.fetch(h, r)
 		return
 	}
@@ -182,7 +185,15 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 	h.content.streams.announce(r.Offset, r.Size)
 	s.ask(r, func(ctx context.Context) error {
 		defer h.content.streams.settle(r.Offset, r.Size)
-		err := answerRead(r, func(p []byte) (int, error) { return h.content.streams.readShort(ctx, p, r.Offset) })
+		err := errGrown
+		for range readTries {
+			if !errors.Is(err, errGrown) {
+				break
+			}
+			if err = s.fs.contents.grow(ctx, h.node, h.content); err == nil {
+				err = answerRead(r, func(p []byte) (int, error) { return h.content.streams.readShort(ctx, p, r.Offset) })
+			}
+		}
 		if err != nil {
 			return s.fs.lost(h, err)
 		}
