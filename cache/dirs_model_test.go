@@ -81,8 +81,9 @@ func checkDirs(t *rapid.T) {
 	t.Repeat(map[string]func(*rapid.T){
 		"load": func(t *rapid.T) {
 			age := rapid.SampledFrom([]time.Duration{0, 0, 3 * time.Second, modelTTL * 2, -1}).Draw(t, "maxAge")
-			m.load(t, dirs.Draw(t, "dir"), age)
+			m.load(t, dirs.Draw(t, "dir"), age, m.d.Load)
 		},
+		"follow": func(t *rapid.T) { m.load(t, dirs.Draw(t, "dir"), 0, m.follow) },
 		"answer": func(t *rapid.T) {
 			if len(m.fills) == 0 {
 				t.Skip("no fill")
@@ -126,7 +127,26 @@ func checkDirs(t *rapid.T) {
 	})
 }
 
-func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration) {
+// follow is Load for maxAge 0, by way of an Arrival.
+func (m *dirsModel) follow(ctx context.Context, dir string, _ time.Duration, fill Fill[int]) (Listing[int], error) {
+	a, err := m.d.Follow(dir, fill)
+	if err != nil {
+		return Listing[int]{}, err
+	}
+	defer a.Close()
+	for n := 0; ; {
+		names, whole, err := a.Next(ctx, n)
+		if err != nil || whole != nil {
+			if err != nil {
+				whole = &Listing[int]{}
+			}
+			return *whole, err
+		}
+		n += len(names)
+	}
+}
+
+func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration, load func(context.Context, string, time.Duration, Fill[int]) (Listing[int], error)) {
 	now := time.Now()
 	var want *modelListing
 	if l := m.cached[dir]; l != nil && (maxAge == 0 && now.Before(l.expires) || maxAge != 0 && now.Sub(l.fetched) <= maxAge) {
@@ -141,7 +161,7 @@ func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &modelCaller{cancel: cancel, result: make(chan modelResult, 1)}
 	go func() {
-		l, err := m.d.Load(ctx, dir, maxAge, m.fill(dir))
+		l, err := load(ctx, dir, maxAge, m.fill(dir))
 		c.result <- modelResult{l, err}
 	}()
 	synctest.Wait()
@@ -182,8 +202,9 @@ func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration) {
 }
 
 func (m *dirsModel) fill(dir string) Fill[int] {
-	return func(ctx context.Context, _ func([]Early)) (Filled[int], error) {
+	return func(ctx context.Context, arrived func([]Early)) (Filled[int], error) {
 		f := &modelFill{dir: dir, answer: make(chan modelAnswer)}
+		arrived([]Early{{Name: "x"}})
 		m.started = append(m.started, f) // the test is in synctest.Wait
 		select {
 		case a := <-f.answer:

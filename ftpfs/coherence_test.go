@@ -2,6 +2,7 @@ package ftpfs_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -85,7 +86,14 @@ func TestEveryChangeOfOthersIsSeen(t *testing.T) {
 		"refresh of all": {time.Hour, refresh(""), "after()"},
 		"a renewed listing": {time.Hour, func(t *testing.T, m *fusetest.Mount) {
 			for _, dir := range []string{"/dir", "/dir/sub", "/dir/tofile"} {
+				fills := m.FS.Stats().Dirs.Fills
 				m.FS.Late(dir)
+				eventually(t, 20*time.Second, "the renewal of "+dir, func() error {
+					if d := m.FS.Stats().Dirs; d.Fills == fills || d.Filling > 0 {
+						return fmt.Errorf("%+v", d)
+					}
+					return nil
+				})
 			}
 		}, `
 for wait in range(500):
@@ -106,7 +114,7 @@ else:
 				if err := os.Mkdir(filepath.Join(server.Root, "dir/gonedir"), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password}, ftpfs.Options{DirTTL: tt.ttl})
+				m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password, Connections: several}, ftpfs.Options{DirTTL: tt.ttl})
 				python(t, m, looks+tt.after, func() {
 					changeAll(t, server, "dir")
 					tt.tell(t, m)

@@ -74,7 +74,7 @@
 //	content.upload   one upload, rename, removal, resize or change of attributes of a file at a time
 //	node.opening     one content of a file is made or given up at a time
 //	content.noting   one note of a file goes into its journal at a time
-//	dirHandle.mu     the entries of an open directory
+//	dirHandle.mu     the entries of an open directory; the cache may be asked under it
 //	uploads.mu       the files that wait for another try
 //	prefetcher.mu    what is read in order; as walker.mu
 //	walker.mu        what is walked; the cache and the pool may be asked under it
