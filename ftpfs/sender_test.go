@@ -178,3 +178,52 @@ func TestSendingAheadIsBrokenOff(t *testing.T) {
 	m.Unmount()
 	wantNames(t, server, "/", "file")
 }
+
+// Sending ahead and appending go over TLS, and in active mode, too.
+func TestSendingByAllConnections(t *testing.T) {
+	for _, name := range []string{"vsftpd", "proftpd"} {
+		for what, mode := range map[string]ftpclient.Mode{"TLS": ftpclient.ModeEPSV, "active": ftpclient.ModePORT} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				t.Parallel()
+				server := ftptest.Real(t, name, ftptest.RealOptions{TLS: what == "TLS"})
+				data := random(5 << 20)
+				put(t, server, map[string][]byte{"old": data})
+				m := mountReal(t, server, mode)
+				m.Run(`cat old > new; cat new >> old; echo end >> new; { head -c 2000000 old; sleep 2.5; tail -c +2000001 old; } > slow; cmp slow old`)
+				m.Unmount()
+				for path, want := range map[string]string{
+					"new": string(data) + "end\n", "old": string(data) + string(data), "slow": string(data) + string(data),
+				} {
+					if got, err := os.ReadFile(filepath.Join(server.Root, path)); err != nil || string(got) != want {
+						t.Errorf("%s: the server has %d bytes of %d, or others (%v)", path, len(got), len(want), err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A server that is full is not sent the same once more, and the file stays.
+func TestServerIsFullWhileSending(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+	server.Replace("STOR", "452 Insufficient storage space.", 1)
+	python(t, m, `
+data = os.urandom(4 << 20)
+f = os.open("file", os.O_WRONLY | os.O_CREAT)
+os.write(f, data)
+fails(errno.ENOSPC, os.close, f)
+assert slurp("file") == data
+`)
+	stores := 0
+	for _, c := range server.Log().Commands() {
+		if strings.HasPrefix(c, "STOR") {
+			stores++
+		}
+	}
+	if p := m.FS.Status().Pending; stores != 1 || len(p) != 1 || !strings.Contains(p[0].Err, "452") {
+		t.Errorf("%d times STOR, and to be uploaded is %+v", stores, p)
+	}
+	m.Unmount() // tries once more
+	wantNames(t, server, "/", "file")
+}
