@@ -54,7 +54,7 @@ func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func
 		select {
 		case <-time.After(wait):
 			if u.delay > 0 && c.writing() {
-				wait = u.delay
+				wait = min(2*wait, firstRetry)
 				continue // until it is closed again
 			}
 		case <-u.hurry:
