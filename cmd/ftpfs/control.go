@@ -239,7 +239,7 @@ func (p *process) receive() (report, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return r, fail(exitUnmount, "The process of the mount does not answer: %w.", err)
 	} else if err != nil {
-		return r, fail(exitUnmount, "The process of the mount ended without a word: what had not been uploaded is lost.")
+		return r, fail(exitUnmount, "The process of the mount ended without a word: what it has not uploaded is kept for the next mount of the same directory.")
 	}
 	if r.Code != 0 {
 		return r, fail(r.Code, "%s", r.Text)

@@ -96,5 +96,5 @@ func TestProcessDiesWithoutAWord(t *testing.T) {
 		t.Fatal(err, p)
 	}
 	defer p.conn.Close()
-	expect(t, "died", p.wait(), exitUnmount, "The process of the mount ended without a word: what had not been uploaded is lost.")
+	expect(t, "died", p.wait(), exitUnmount, "The process of the mount ended without a word: what it has not uploaded is kept for the next mount of the same directory.")
 }

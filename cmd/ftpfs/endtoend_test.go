@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -21,13 +22,7 @@ func testMount(t *testing.T, server *ftptest.Embedded, flags ...string) (dir str
 	t.Helper()
 	t.Setenv("FTPFS_PASSWORD", "secret")
 	dir = t.TempDir()
-	t.Cleanup(func() {
-		if thisHost().mounted(dir).ours() {
-			if err := thisHost().detach(dir); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	t.Cleanup(func() { endMount(t, dir) })
 	p := program{mount: mountServer}
 	args := append(flags, "--cache-dir", t.TempDir(), "ftp://user@"+server.Addr()+"/sub", dir)
 	if code, stdout, stderr := run(&p, args...); code != 0 || stdout+stderr != "" {
@@ -121,6 +116,16 @@ func waitProcess(t *testing.T, pid int) {
 // daemonOf finds the process that was started for the mount on dir.
 func daemonOf(t *testing.T, dir string) int {
 	t.Helper()
+	pid := findDaemon(t, dir)
+	if pid == 0 {
+		t.Fatal("no process serves " + dir)
+	}
+	return pid
+}
+
+// findDaemon is daemonOf; 0 if there is none.
+func findDaemon(t *testing.T, dir string) int {
+	t.Helper()
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
@@ -136,8 +141,30 @@ func daemonOf(t *testing.T, dir string) int {
 		}
 		return pid
 	}
-	t.Fatal("no process serves " + dir)
 	return 0
+}
+
+// endMount takes away what is mounted on dir, if anything is, and waits until its process
+// has put away what it keeps.
+func endMount(t *testing.T, dir string) {
+	t.Helper()
+	if !thisHost().mounted(dir).ours() {
+		return
+	}
+	pid := findDaemon(t, dir)
+	if err := thisHost().detach(dir); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); pid != 0; time.Sleep(10 * time.Millisecond) {
+		// It is a child of the test, or of nobody here.
+		if ended, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); ended == pid || err != nil && syscall.Kill(pid, 0) != nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("process %d does not end", pid)
+			return
+		}
+	}
 }
 
 func TestErrorsOfRealMounts(t *testing.T) {

@@ -76,13 +76,7 @@ func command(name string, args ...string) (string, error) {
 func mountPoint(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	t.Cleanup(func() {
-		if thisHost().mounted(dir).ours() {
-			if err := thisHost().detach(dir); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	t.Cleanup(func() { endMount(t, dir) })
 	return dir
 }
 

@@ -34,14 +34,15 @@ func TestStatus(t *testing.T) {
 
 	var p program
 	var s status
-	for s.Transfers == nil || s.Transfers[0].Moved < 1<<20 {
+	eventually(t, "a transfer is shown", func() bool {
 		code, stdout, stderr := run(&p, "status", "--json", filepath.Join(dir, "not", "there"))
 		var all []status
-		if err := json.Unmarshal([]byte(stdout), &all); err != nil || code != 0 || stderr != "" || len(all) != 1 || len(all[0].Transfers) == 0 {
+		if err := json.Unmarshal([]byte(stdout), &all); err != nil || code != 0 || stderr != "" || len(all) != 1 {
 			t.Fatalf("%d %s %v\n%s", code, stderr, err, stdout)
 		}
 		s = all[0]
-	}
+		return len(s.Transfers) > 0 && s.Transfers[0].Moved >= 1<<20
+	})
 	if s.MountPoint != dir || !strings.HasPrefix(s.Source, "ftp://user@127.0.0.1:") || s.Pid != daemonOf(t, dir) {
 		t.Errorf("%+v", s)
 	}

@@ -141,13 +141,7 @@ func mountArgs(t *testing.T, args ...string) (dir string, code int, stderr strin
 	t.Helper()
 	t.Setenv("FTPFS_PASSWORD", "secret")
 	dir = t.TempDir()
-	t.Cleanup(func() {
-		if thisHost().mounted(dir).ours() {
-			if err := thisHost().detach(dir); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	t.Cleanup(func() { endMount(t, dir) })
 	p := program{mount: mountServer}
 	code, stdout, stderr := run(&p, append(args, "--cache-dir", t.TempDir(), dir)...)
 	if stdout != "" {
