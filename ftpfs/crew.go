@@ -13,7 +13,7 @@ const (
 	leastMeasure  = 400 * time.Millisecond // for a rate to be known
 	trialPatience = 10 * time.Second       // for the transfers on trial to begin
 	speedUp       = 4                      // times what a transfer takes to begin, until it has its full speed
-	firstRest     = 10 * time.Second       // before the next trial, doubled after each
+	firstRest     = 30 * time.Second       // before the next trial, doubled after each
 	longestRest   = 2 * time.Minute
 	engagedFor    = 2 * time.Second // after its last read a reader is believed to go on
 	makeWay       = time.Second     // for how long none is added when others need the connections

@@ -49,7 +49,7 @@
 // of both, from some two seconds after the replacement; but when another program
 // reads the new version here, the kernel gives its pages to both. A longer version whose bytes
 // at the end of what is here are the same goes on where the shorter one ended, as a
-// log does. What FTP
+// log does. A file that ends before the size that the server tells is that short. What FTP
 // has no word for is refused with EPERM: hard links, device nodes, a foreign
 // owner, and most symbolic links: only some servers make them, only with a
 // relative target inside the mount that exists. A link leads to the same place as on

@@ -136,6 +136,12 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		return fail(err)
 	}
 	writing := !flags.IsReadOnly()
+	if shared && !writing && e.Size == 0 && f.hollow(n) {
+		if e, err = f.count(ctx, n, e); err != nil {
+			return fail(err)
+		}
+		kernel |= fuse.OpenDirectIO
+	}
 	if shared && now != nil {
 		f.contents.grow(ctx, n, now) // if it cannot, another content takes over
 	}

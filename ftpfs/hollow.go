@@ -1,0 +1,63 @@
+package ftpfs
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"ftpfs/ftpclient"
+)
+
+// Files that the server's kernel makes when they are read, as those of /proc,
+// have the size 0. Where all files of a directory are so, one that is opened is
+// read once to know how long it is.
+
+const (
+	hollowFiles = 2        // in a directory, at least
+	hollowLook  = 100      // files are looked at, at most
+	mostHollow  = 16 << 20 // bytes that are counted
+)
+
+// hollow tells whether n may have bytes though its size is 0.
+func (f *FS) hollow(n *node) bool {
+	path, named := f.nodes.path(n)
+	if !named {
+		return false
+	}
+	dir, _ := split(below(f.tree.root, path))
+	listing, ok := f.tree.dirs.Snapshot(dir)
+	files := 0
+	for _, e := range listing.Entries {
+		if e.Entry.Type != ftpclient.TypeFile {
+			continue
+		}
+		if e.Entry.Size > 0 {
+			return false
+		}
+		if files++; files == hollowLook {
+			break
+		}
+	}
+	return ok && files >= hollowFiles
+}
+
+// count reads a file to its end and returns e with the size that it has. Blocks
+// for a round trip and the bytes.
+func (f *FS) count(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.Entry, error) {
+	path, named := f.nodes.path(n)
+	if !named {
+		return e, nil
+	}
+	path = below(f.tree.root, path)
+	r, err := f.client.Retrieve(ctx, path, 0, -1)
+	if err != nil {
+		return e, f.tree.explainFile(ctx, path, err)
+	}
+	defer r.Close()
+	size, err := io.CopyN(io.Discard, r, mostHollow)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return e, err
+	}
+	e.Size = size
+	return e, nil
+}
