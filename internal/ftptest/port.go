@@ -2,6 +2,7 @@ package ftptest
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
@@ -52,13 +53,12 @@ func reservePort(ip netip.Addr) (*reservedPort, error) {
 
 func (p *reservedPort) release() { syscall.Close(p.fd) }
 
-// listening reports whether a socket in the thread's network namespace listens on port. It
+// listening reports whether a socket in the thread's network namespace listens at addr. It
 // asks the kernel's table and not the server, whose limits on connections a probe would
 // count against.
-func listening(port uint16) (bool, error) {
-	suffix := fmt.Sprintf(":%04X", port)
+func listening(addr netip.AddrPort) (bool, error) {
 	for _, table := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
-		found, err := tableHasListener(table, suffix)
+		found, err := tableHasListener(table, addr)
 		if found || err != nil {
 			return found, err
 		}
@@ -66,7 +66,7 @@ func listening(port uint16) (bool, error) {
 	return false, nil
 }
 
-func tableHasListener(table, suffix string) (bool, error) {
+func tableHasListener(table string, addr netip.AddrPort) (bool, error) {
 	f, err := os.Open(table)
 	if os.IsNotExist(err) {
 		return false, nil
@@ -76,12 +76,26 @@ func tableHasListener(table, suffix string) (bool, error) {
 	}
 	defer f.Close()
 	const listen = "0A"
+	host, port := inTable(addr.Addr()), fmt.Sprintf("%04X", addr.Port())
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) > 3 && fields[3] == listen && strings.HasSuffix(fields[1], suffix) {
+		if len(fields) <= 3 || fields[3] != listen {
+			continue
+		}
+		at, on, _ := strings.Cut(fields[1], ":")
+		if on == port && (strings.Trim(at, "0") == "" || strings.HasSuffix(at, host)) { // tcp6 has IPv4, too
 			return true, nil
 		}
 	}
 	return false, lines.Err()
+}
+
+// inTable is an address as the table writes it: words of 32 bits in this machine's order.
+func inTable(ip netip.Addr) string {
+	var text strings.Builder
+	for raw := ip.AsSlice(); len(raw) > 0; raw = raw[4:] {
+		fmt.Fprintf(&text, "%08X", binary.NativeEndian.Uint32(raw))
+	}
+	return text.String()
 }

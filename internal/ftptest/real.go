@@ -218,7 +218,7 @@ func (s *Server) waitListening(p *process) error {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
-		up, err := listening(s.port.addr.Port())
+		up, err := listening(s.port.addr)
 		if up || err != nil {
 			return err
 		}
