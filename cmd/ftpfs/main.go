@@ -12,6 +12,7 @@
 //	ftpfs doctor [flags] URL
 //	ftpfs copy [flags] URL URL
 //	ftpfs demo
+//	ftpfs csi --endpoint unix:PATH --node-id NAME
 //
 // The mount goes to the background once it answers; its exit code and its errors
 // reach the caller. The manual below is what ftpfs --help prints, followed by the flags.
@@ -189,7 +190,7 @@ func (p *program) rootCommand() *cobra.Command {
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
 	useFlagSections(root)
-	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), manpagesCommand(), profileCommand())
+	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), csiCommand(), manpagesCommand(), profileCommand())
 	return root
 }
 
