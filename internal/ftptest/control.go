@@ -19,6 +19,7 @@ type control struct {
 	client *net.TCPConn
 	done   chan struct{} // closed by close
 	wake   chan struct{} // out has grown
+	deaf   bool          // the server gets no more commands; for commands alone
 
 	mu      sync.Mutex
 	closed  bool
@@ -31,9 +32,10 @@ type control struct {
 // pending is a command that waits for its final reply.
 type pending struct {
 	verb  string
-	local string // answered by us with this; the server does not know of it
-	quit  bool   // close after the answer
-	relay *relay // of an active transfer
+	local string  // answered by us with this; the server does not know of it
+	fail  Failure // in the place of an answer; local is not empty
+	quit  bool    // close after the answer
+	relay *relay  // of an active transfer
 }
 
 // delivery is a reply on its way to the client.
@@ -42,7 +44,8 @@ type delivery struct {
 	delay *rule
 	hold  *Hold
 	cut   *rule // reset after so many bytes
-	quit  bool  // close afterwards
+	fail  Failure
+	quit  bool // close afterwards
 }
 
 const maxLine = 1 << 20 // far more than ftpserverlib takes
@@ -65,7 +68,7 @@ func (c *control) run(tooMany bool) {
 		c.deliveries()
 		return
 	}
-	server, err := net.Dial("tcp", c.e.driver.listener.Addr().String())
+	server, err := net.Dial("tcp", c.e.upstream)
 	if err != nil || !c.setServer(server) {
 		c.close()
 		return
@@ -150,7 +153,11 @@ func (c *control) burst(lines []string) bool {
 			return false
 		}
 		p := &pending{verb: verb}
+		if c.deaf {
+			continue
+		}
 		switch reply, quit := c.refusal(verb); {
+		case c.failing(p):
 		case reply != "":
 			p.local, p.quit = reply, quit
 		case verb == "PORT" || verb == "EPRT":
@@ -165,6 +172,16 @@ func (c *control) burst(lines []string) bool {
 	}
 	_, err := c.server.Write([]byte(forward.String()))
 	return err == nil
+}
+
+// failing reports whether the connection is to fail in the place of an answer to p.
+func (c *control) failing(p *pending) bool {
+	if p.fail = c.e.faults.failure(p.verb, OnCommand); p.fail == 0 {
+		return false
+	}
+	p.local = garbage
+	c.deaf = p.fail != Garbage && p.fail != Drip
+	return true
 }
 
 // refusal returns the answer that keeps a command from the server, "" when it may pass.
@@ -197,6 +214,10 @@ func (c *control) answerLocal() {
 	for len(c.pending) > 0 && c.pending[0].local != "" {
 		p := c.pending[0]
 		c.pending = c.pending[1:]
+		if p.fail != 0 {
+			c.out = append(c.out, &delivery{lines: []string{p.local}, fail: p.fail})
+			continue
+		}
 		c.out = append(c.out, c.e.faults.tamper(p.verb, strings.Split(p.local, "\n"), p.quit)...)
 	}
 }

@@ -14,6 +14,9 @@ func (f *faults) tamper(verb string, lines []string, quit bool) []*delivery {
 			d.lines = strings.Split(r.reply, "\n")
 		}
 		d.cut = f.take(cutReply, verb, nil)
+		d.fail = f.failure(verb, OnEnd)
+	} else {
+		d.fail = f.failure(verb, OnBegin)
 	}
 	if r := f.take(holdReply, verb, func(r *rule) bool { return r.class == 0 || lines[0][0] == byte('0'+r.class) }); r != nil {
 		d.hold = r.hold
@@ -46,6 +49,9 @@ func (c *control) deliveries() {
 		if d.hold != nil {
 			d.hold.wait(c.done)
 		}
+		if d.fail != 0 && !c.spoil(d) {
+			return
+		}
 		text := ""
 		if len(d.lines) > 0 {
 			text = strings.Join(d.lines, "\r\n") + "\r\n"
@@ -56,10 +62,55 @@ func (c *control) deliveries() {
 			c.reset() // Linux still gives the client what it had received before
 			return
 		}
+		if d.fail == Drip {
+			if !c.drip(text) {
+				return
+			}
+			continue
+		}
 		if !c.write(text) || d.quit {
 			return
 		}
 	}
+}
+
+// spoil makes the connection fail in the way of d and reports whether there is a reply to
+// deliver all the same.
+func (c *control) spoil(d *delivery) bool {
+	switch d.fail {
+	case Silence:
+		<-c.done
+	case Reset:
+		c.reset()
+	case HalfClose:
+		c.client.CloseWrite()
+		<-c.done
+	case Leave:
+		d.lines, d.quit = []string{leaving}, true
+		return true
+	case Garbage:
+		d.lines = []string{garbage}
+		return true
+	case Drip:
+		return true
+	}
+	return false
+}
+
+// drip is write, a byte at a time.
+func (c *control) drip(text string) bool {
+	c.e.log.delivered(c.id, strings.Split(strings.TrimRight(text, "\r\n"), "\r\n"))
+	for i := range len(text) {
+		select {
+		case <-time.After(DripPause):
+		case <-c.done:
+			return false
+		}
+		if _, err := c.client.Write([]byte(text[i : i+1])); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // next waits for the next reply; nil means that the connection has ended.

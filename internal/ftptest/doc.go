@@ -8,7 +8,8 @@
 //
 // Start, or New outside of tests, starts the embedded server: ftpserverlib on an afero file
 // system, behind a proxy that writes down every line of the control connections (Log) and
-// breaks them, their replies and the data connections on demand (the methods of Embedded).
+// breaks them, their replies and the data connections on demand (the methods of Embedded). With
+// Options.Upstream the proxy stands before a real server instead.
 //
 // Everything listens on loopback, unless another address is given, ends with the test, and
 // leaves nothing behind: no process, no goroutine, no file. A server outlives neither a panic

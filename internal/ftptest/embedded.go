@@ -15,6 +15,7 @@ import (
 // memory to the user "user" with the password "secret".
 type Options struct {
 	Fs             afero.Fs // what is served; nil = a new one in memory
+	Upstream       string   // host:port, on loopback, of another server to stand before, in the place of ftpserverlib; it checks User and Password, and Fs is what it serves
 	User, Password string   // "" = "user", "secret"
 	Anonymous      bool     // "anonymous" and "ftp" may log in, too, with any password
 	Checksums      bool     // XSHA256 and the like
@@ -30,11 +31,12 @@ type Quirks struct {
 
 // Embedded is a running embedded server. Its methods may be called from any goroutine.
 type Embedded struct {
-	opts   Options
-	driver *driver
-	port   *reservedPort
-	log    Log
-	faults faults
+	opts     Options
+	driver   *driver
+	upstream string // address of the server that we stand before
+	port     *reservedPort
+	log      Log
+	faults   faults
 
 	group sync.WaitGroup // all goroutines; Close waits for them
 
@@ -71,8 +73,11 @@ func New(opts Options) (*Embedded, error) {
 		return nil, err
 	}
 	e := &Embedded{
-		opts: opts, driver: d, port: port,
+		opts: opts, driver: d, port: port, upstream: opts.Upstream,
 		conns: make(map[*control]struct{}), relays: make(map[*relay]struct{}),
+	}
+	if e.upstream == "" {
+		e.upstream = d.listener.Addr().String()
 	}
 	if err := e.Up(); err != nil {
 		d.listener.Close()

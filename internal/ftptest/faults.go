@@ -17,6 +17,7 @@ const Always = -1
 type faults struct {
 	mu      sync.Mutex
 	rules   []*rule
+	met     int
 	split   bool
 	lie     netip.AddrPort
 	limit   int
@@ -36,6 +37,37 @@ const (
 	cutData
 	endData
 	stallData
+	dripData
+	failControl
+)
+
+// A Moment is a point in the dialogue about one command.
+type Moment uint8
+
+const (
+	OnCommand Moment = iota // in the place of its answer: the server never sees the command
+	OnBegin                 // at the preliminary reply of a transfer
+	OnEnd                   // at the final reply: the server has done what it was asked to
+)
+
+// A Failure is what becomes of a control connection at a Moment.
+type Failure uint8
+
+const (
+	Silence   Failure = iota + 1 // nothing comes any more
+	Reset                        // RST
+	HalfClose                    // the server ends its direction, and goes on to listen
+	Leave                        // 421 and the end
+	Garbage                      // bytes that are no reply, in its place
+	Drip                         // the reply comes a byte at a time, each after DripPause
+)
+
+// DripPause is the time between two bytes of what drips.
+const DripPause = 50 * time.Millisecond
+
+const (
+	leaving = "421 Service not available, closing control connection."
+	garbage = "\x00\x16\x03\x01\xff\xfe {]\x1b[2J not a reply"
 )
 
 // rule is one fault, waiting for its command.
@@ -48,6 +80,8 @@ type rule struct {
 	bytes int64
 	delay time.Duration
 	hold  *Hold
+	at    Moment
+	fail  Failure
 }
 
 // Hold is a point at which the server stops until it is released.
@@ -93,6 +127,7 @@ func (f *faults) take(k kind, verb string, fits func(*rule) bool) *rule {
 				f.rules = append(f.rules[:i:i], f.rules[i+1:]...)
 			}
 		}
+		f.met++
 		return r
 	}
 	return nil
@@ -161,6 +196,30 @@ func (e *Embedded) StallData(verb string, n int64) *Hold {
 	return h
 }
 
+// Fail spoils the control connection at a moment of the dialogue about verb. Garbage and Drip
+// leave it open; after all others the server hears nothing more of it.
+func (e *Embedded) Fail(verb string, at Moment, how Failure, times int) {
+	e.faults.add(&rule{kind: failControl, verb: verb, at: at, fail: how, times: times})
+}
+
+// SilenceData stops verb's data connection for good when n bytes have passed and more come.
+func (e *Embedded) SilenceData(verb string, n int64, times int) {
+	e.faults.add(&rule{kind: stallData, verb: verb, bytes: n, times: times, hold: newHold()})
+}
+
+// DripData passes what comes after n bytes of verb's data a byte at a time, each after DripPause.
+func (e *Embedded) DripData(verb string, n int64, times int) {
+	e.faults.add(&rule{kind: dripData, verb: verb, bytes: n, times: times})
+}
+
+// Met returns how often a fault has happened since the last ClearFaults; of those of data
+// connections how often they were about to.
+func (e *Embedded) Met() int {
+	e.faults.mu.Lock()
+	defer e.faults.mu.Unlock()
+	return e.faults.met
+}
+
 // SplitReplies sends every byte of the replies in a write of its own.
 func (e *Embedded) SplitReplies(on bool) {
 	e.faults.mu.Lock()
@@ -190,7 +249,15 @@ func (e *Embedded) ClearFaults() {
 	e.faults.mu.Lock()
 	defer e.faults.mu.Unlock()
 	f := &e.faults
-	f.rules, f.split, f.lie, f.limit, f.atLogin = nil, false, netip.AddrPort{}, 0, false
+	f.rules, f.met, f.split, f.lie, f.limit, f.atLogin = nil, 0, false, netip.AddrPort{}, 0, false
+}
+
+// failure takes the way in which the control connection fails at a moment, 0 if it does not.
+func (f *faults) failure(verb string, at Moment) Failure {
+	if r := f.take(failControl, verb, func(r *rule) bool { return r.at == at }); r != nil {
+		return r.fail
+	}
+	return 0
 }
 
 func (f *faults) splitting() bool {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 )
 
 // relay is one data connection. The side that connects finds our listener, the other side is
@@ -29,7 +30,7 @@ type relay struct {
 	faults  []*rule // of the transfer
 }
 
-var dataFaults = []kind{cutData, endData, stallData}
+var dataFaults = []kind{cutData, endData, stallData, dripData}
 
 func isTransfer(verb string) bool {
 	return slices.Contains([]string{"RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"}, verb)
@@ -175,16 +176,25 @@ func (r *relay) keep(conn *net.TCPConn) bool {
 func (r *relay) copy(dst, src *net.TCPConn, upload bool) {
 	buf := make([]byte, 32<<10)
 	var passed int64
+	dripping := false
 	for {
 		n, err := src.Read(buf)
 		for chunk := buf[:n]; len(chunk) > 0; {
 			part, fault := r.next(chunk, passed, upload)
+			if dripping {
+				part, fault = chunk[:1], nil
+				r.pause()
+			}
 			if _, err := dst.Write(part); err != nil {
 				r.abort()
 				return
 			}
 			passed += int64(len(part))
 			chunk = chunk[len(part):]
+			if fault != nil && fault.kind == dripData {
+				dripping = true
+				continue
+			}
 			if fault != nil && !r.happen(fault, dst, src) {
 				return
 			}
@@ -197,6 +207,14 @@ func (r *relay) copy(dst, src *net.TCPConn, upload bool) {
 			r.abort()
 			return
 		}
+	}
+}
+
+// pause is the time between two bytes that drip.
+func (r *relay) pause() {
+	select {
+	case <-time.After(DripPause):
+	case <-r.ended:
 	}
 }
 
