@@ -40,6 +40,13 @@ func (t transfer) refusal(replies []reply) error {
 	return nil
 }
 
+// brokenOff is the refusal of a transfer that had begun.
+func brokenOff(verb, path string, r reply) *Error {
+	e := refusal(verb, path, r)
+	e.Late = true
+	return e
+}
+
 func refusal(verb, path string, r reply) *Error {
 	return &Error{Command: verb, Path: path, Code: r.code, Text: r.shown()}
 }

@@ -13,7 +13,7 @@ type Error struct {
 	Path    string // the path it concerned, "" if none
 	Code    int    // of the reply
 	Text    string // of the reply, without the code
-	Late    bool   // data had come before: a transfer broke off
+	Late    bool   // the transfer had begun before, and broke off: it is no verdict on the path
 }
 
 func (e *Error) Error() string {
@@ -100,7 +100,20 @@ func (e *Error) Kind() Kind {
 	if strings.TrimSpace(text) == statFailed && e.Command != "MLSD" {
 		return KindNotExist
 	}
+	if (e.Code == 452 || e.Code == 552) && !e.stores() {
+		return kindOf(0, text)
+	}
 	return kindOf(e.Code, text)
+}
+
+// stores tells whether the command could fill the server: to any other one the codes for that
+// say nothing.
+func (e *Error) stores() bool {
+	switch e.Command {
+	case "STOR", "APPE", "MKD", "RNTO", "SITE SYMLINK":
+		return true
+	}
+	return false
 }
 
 // statFailed is what pure-ftpd says if stat fails, mostly since there is no such file; to

@@ -102,7 +102,7 @@ func TestKind(t *testing.T) {
 		{502, "", "Pardon?", KindUnsupported},
 	}
 	for _, tt := range tests {
-		err := &Error{Command: "RETR", Path: tt.path, Code: tt.code, Text: tt.text}
+		err := &Error{Command: "STOR", Path: tt.path, Code: tt.code, Text: tt.text}
 		if got := err.Kind(); got != tt.want {
 			t.Errorf("%d %q of %q: kind %d, want %d", tt.code, tt.text, tt.path, got, tt.want)
 		}
@@ -115,6 +115,18 @@ func TestKindOfPureFTPd(t *testing.T) {
 		err := &Error{Command: verb, Path: "/a", Code: 550, Text: "Can't check for file existence"}
 		if got := err.Kind(); got != want {
 			t.Errorf("%s: kind %d, want %d", verb, got, want)
+		}
+	}
+}
+
+// The codes of a full server say nothing to commands that store nothing.
+func TestKindOfWhatCannotFill(t *testing.T) {
+	for _, verb := range []string{"connect", "PASS", "MLSD", "RETR", "DELE"} {
+		for _, code := range []int{452, 552} {
+			err := &Error{Command: verb, Code: code, Text: "Requested action not taken. Insufficient storage space in system."}
+			if got := err.Kind(); got != KindOther {
+				t.Errorf("%d to %s: kind %d", code, verb, got)
+			}
 		}
 	}
 }

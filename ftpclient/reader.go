@@ -128,7 +128,7 @@ func (r *Reader) ended() {
 		case v.err != nil:
 			r.err = failed("RETR", r.path, v.err)
 		case !v.reply.ok():
-			r.err = refusal("RETR", r.path, v.reply)
+			r.err = brokenOff("RETR", r.path, v.reply)
 		default:
 			r.err = io.EOF
 		}
@@ -152,7 +152,7 @@ func (r *Reader) failed(err error) {
 	select {
 	case v := <-r.client.settle(r.c, r.nc, endEarly):
 		if v.err == nil && v.reply.refused() {
-			r.err = refusal("RETR", r.path, v.reply)
+			r.err = brokenOff("RETR", r.path, v.reply)
 		}
 	case <-r.closed:
 		r.err = r.errClosed()

@@ -135,7 +135,9 @@ func (w *Writer) broken(err error) error {
 		return err
 	}
 	if r, rerr := w.c.receive(); rerr == nil && r.refused() {
-		return refusal(w.verb, w.path, r)
+		e := refusal(w.verb, w.path, r)
+		e.Late = !w.unanswered
+		return e
 	}
 	return err
 }
@@ -182,7 +184,9 @@ func (w *Writer) end(ctx context.Context) error {
 		err.safe = err.safe && w.unanswered
 		return err
 	case r.refused():
-		return refusal(w.verb, w.path, r)
+		e := refusal(w.verb, w.path, r)
+		e.Late = !w.unanswered
+		return e
 	case !r.ok():
 		return w.c.surprised(r)
 	}

@@ -96,6 +96,15 @@ func TestServerThatDoesNotRenameOver(t *testing.T) {
 	}
 }
 
+// A server that fails after the deed: what has the new name then is no other file in the way.
+func TestRenameRefusedWhenItWasMade(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/from": "moved"})
+	server.Replace("RNTO", "451 Local error in processing.", ftptest.Always)
+	m.Run(`mv from to; test "$(cat to)" = moved; test ! -e from; printf new > file; test "$(cat file)" = new`)
+	wantNames(t, server, "/", "file", "to")
+}
+
 func TestProftpdThatDoesNotOverwrite(t *testing.T) {
 	t.Parallel()
 	server := ftptest.Real(t, "proftpd", ftptest.RealOptions{NoOverwrite: true})

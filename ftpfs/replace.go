@@ -31,7 +31,7 @@ func (t *tree) move(ctx context.Context, from, to string) error {
 // because the new name is taken.
 func refusesReplace(err error) bool {
 	var refused *ftpclient.Error
-	if !errors.As(err, &refused) || refused.Command != "RNTO" {
+	if !errors.As(err, &refused) || refused.Command != "RNTO" || refused.Code == 421 {
 		return false
 	}
 	switch refused.Kind() {
@@ -49,6 +49,9 @@ func (t *tree) replace(ctx context.Context, from, to string, cause error) error 
 	old, err := t.find(ctx, to)
 	if err != nil || old.Type == ftpclient.TypeDir {
 		return cause
+	}
+	if t.missing(ctx, from) {
+		return nil // to is what was to be renamed: the server has done what it says it has not
 	}
 	aside := t.temps.beside(to)
 	if err := t.move(ctx, to, aside); err != nil {

@@ -226,7 +226,7 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 		if err = u.tree.replace(ctx, temp, path, err); err == nil {
 			e, err = u.tree.find(ctx, path)
 		}
-		if err != nil && u.tree.missing(ctx, path) {
+		if err != nil && !c.isFresh() && u.tree.missing(ctx, path) {
 			u.tree.temps.left(temp) // the only version under any name: nobody's to delete
 			return ftpclient.Entry{}, err
 		}
@@ -267,7 +267,7 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, from, en
 	c.sending(temp)
 	w, err := u.client.Store(ctx, temp)
 	if err != nil {
-		if uncertain(err) {
+		if uncertain(err) || outage(err) { // it may wait for the data in a file that is there
 			u.sweep(temp)
 		}
 		return nil, "", u.explainStore(ctx, temp, err)
