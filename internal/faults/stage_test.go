@@ -1,0 +1,77 @@
+package faults
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"ftpfs/internal/ftptest"
+)
+
+// transfers are the commands that have data, and how much the operations move by them.
+var transfers = []string{"RETR", "STOR", "APPE", "LIST", "NLST", "MLSD"}
+
+// stages carries an operation out on a healthy server and returns the points of the
+// conversation at which it can be hit. The test fails when the operation does.
+func stages(t *testing.T, op operation) []stage {
+	w := newWorld(t, op)
+	all := []stage{
+		{name: "connect", point: dialControl, anew: true},
+		{name: "greeting", verb: ftptest.Greeting, point: onGreeting, anew: true},
+	}
+	w.begin()
+	w.server.Log().Reset()
+	w.cut()
+	w.mustRun()
+	w.settle()
+	var transfer string
+	for _, verb := range verbs(w.server.Log()) {
+		login := slices.Contains([]string{"USER", "PASS", "OPTS", "TYPE", "FEAT", "PWD"}, verb)
+		all = append(all, stage{name: "before " + verb, verb: verb, point: onCommand, anew: login})
+		if slices.Contains(transfers, verb) {
+			all = append(all, stage{name: "begin of " + verb, verb: verb, point: onBegin})
+			transfer = verb
+			all = append(all, dataStages(verb, op)...)
+		}
+		all = append(all, stage{name: "after " + verb, verb: verb, point: onEnd, anew: login})
+	}
+	if transfer != "" {
+		all = append(all, stage{name: "data connect", verb: transfer, point: dialData, anew: true})
+	}
+	w.finish()
+	return all
+}
+
+// dataStages are the points of a transfer's data.
+func dataStages(verb string, op operation) []stage {
+	first := stage{name: "first byte of " + verb, verb: verb, point: onData}
+	at := func(name string, n int64) stage {
+		return stage{name: name + " of " + verb, verb: verb, point: onData, bytes: n}
+	}
+	switch {
+	case verb == "RETR":
+		size := int64(fileSize)
+		if op.file != "" {
+			size = int64(len(initial[op.file]))
+		}
+		return []stage{first, at("middle", size/2), at("last byte", size-1)}
+	case verb == "STOR" || verb == "APPE":
+		if op.stores == 0 {
+			return nil // no data
+		}
+		return []stage{first, at("middle", op.stores/2), at("last byte", op.stores-1)}
+	}
+	return []stage{first, at("middle", 60)} // of a listing of some lines
+}
+
+// verbs gives the commands in a log, each once. What only keeps connections alive does not count.
+func verbs(log *ftptest.Log) []string {
+	var all []string
+	for _, line := range log.Commands() {
+		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
+		if verb != "NOOP" && !slices.Contains(all, verb) {
+			all = append(all, verb)
+		}
+	}
+	return all
+}
