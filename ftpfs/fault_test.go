@@ -355,6 +355,24 @@ func TestDataThatEndsEarly(t *testing.T) {
 	}
 }
 
+// An upload that breaks off is an outage, also if the server blames the file without a reason.
+func TestUploadThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/old": "old"})
+	local := t.TempDir() + "/source"
+	if err := os.WriteFile(local, random(300_000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"new", "old"} {
+		server.DropData("STOR", 100_000, ftptest.Always)
+		out, err := start(t, m, "exec cp "+local+" "+name).wait(endsIn)
+		wantOutage(t, out, err)
+		server.ClearFaults()
+	}
+	m.Unmount() // tries once more
+	wantNames(t, server, "/", "new", "old")
+}
+
 // Nobody sends a signal: silence itself ends what waits.
 func TestSilenceEndsByItself(t *testing.T) {
 	for script, verb := range map[string]string{
