@@ -85,6 +85,9 @@ func TestStatus(t *testing.T) {
 	if code, after, _ := run(&p, "cache", "--clear", dir); code != 0 || strings.Contains(after, " 8.") || !strings.Contains(after, "; 0 listings") {
 		t.Errorf("%d %s", code, after)
 	}
+	if left := strings.Fields(shell(t, s.Cache.Dir, "du -sk ."))[0]; len(left) > 3 {
+		t.Errorf("%s KiB are still on the disk", left)
+	}
 	if got := shell(t, dir, "cat precious"); got != "data\n" {
 		t.Errorf("what is not uploaded is gone: %q", got)
 	}
