@@ -19,6 +19,7 @@ type block struct {
 	no     int64
 	pins   int
 	weight int64 // what it counts against the bound; 0 means that the local file has no data here
+	apart  bool  // it is dirty, and counts for nothing
 
 	sum        uint32 // of what is present, if summed
 	summed     bool
@@ -81,14 +82,28 @@ func (s *Files) weigh(b *block, size int64) {
 	start, end := s.bounds(b.no)
 	pages := (min(end, size) - start + diskPage - 1) / diskPage
 	weight := min(max(1, pages)*diskPage, s.blockSize)
-	s.used += weight - b.weight
+	if b.file.inMemory {
+		weight = max(weight, min(memoryWeight, s.blockSize))
+	}
+	s.discount(b)
 	b.weight = weight
+	if b.apart = !b.file.inMemory && b.file.dirty.overlaps(start, end); !b.apart {
+		s.used += weight
+	}
+}
+
+// discount is weigh undone.
+func (s *Files) discount(b *block) {
+	if !b.apart {
+		s.used -= b.weight
+	}
+	b.weight, b.apart = 0, false
 }
 
 // drop takes b out of the books. Its data, if any, is the caller's business.
 func (s *Files) drop(b *block) {
 	s.lru.Remove(b)
-	s.used -= b.weight
+	s.discount(b)
 	delete(b.file.blocks, b.no)
 }
 

@@ -158,7 +158,7 @@ func (s *Files) catalogLines() []catalogLine {
 	}
 	files := make([]*File, 0, len(s.index))
 	for _, f := range s.index {
-		if f.gen == f.clean && f.versioned && len(f.blocks) > 0 && used[f] > 0 {
+		if f.gen == f.clean && f.versioned && !f.inMemory && len(f.blocks) > 0 && used[f] > 0 {
 			files = append(files, f)
 		}
 	}
@@ -179,7 +179,7 @@ func (f *File) record() {
 	s := f.files
 	f.io.Lock()
 	defer f.io.Unlock()
-	if f.sum() != nil {
+	if s.memory || f.sum() != nil {
 		return
 	}
 	s.mu.Lock()

@@ -50,6 +50,8 @@ type File struct {
 	parked    bool // dirty data is for a later process
 	news      bool // the catalog lacks something that is present
 	recorded  bool // the catalog may have a line
+	inMemory  bool
+	past      []*os.File // what it was in before; closed when nobody uses it
 }
 
 // waiting is what readers of absent ranges wait on: one for all who came
@@ -112,7 +114,16 @@ func (f *File) descriptor() (*os.File, error) {
 }
 
 func (f *File) open(flag int) (*os.File, error) {
-	fd, err := f.files.dir.root.OpenFile(f.name, flag, 0o600)
+	f.files.mu.Lock()
+	inMemory := f.inMemory
+	f.files.mu.Unlock()
+	var fd *os.File
+	var err error
+	if inMemory {
+		fd, err = openMemory()
+	} else {
+		fd, err = f.files.dir.root.OpenFile(f.name, flag, 0o600)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,13 +16,20 @@ type FilesConfig struct {
 	// processes may share it: each works in a subdirectory of its own.
 	Dir string
 	// MaxBytes bounds the data on disk; 0 means 1 GiB, less than 0 that
-	// nothing is kept beyond its use. Dirty data counts, but is never evicted.
+	// nothing is kept beyond its use. Dirty data on the disk comes on top, and is
+	// never evicted.
 	// What is in the directory for other Names, of which no process makes use
 	// now, is bounded by it, too, all together.
 	MaxBytes int64
 	// BlockSize is what is evicted at once, in bytes; 0 means 1 MiB. Small
 	// sizes should be multiples of the disk's own.
 	BlockSize int64
+	// Memory keeps what is clean in memory, at most 64 MiB.
+	Memory bool
+	// Warn is told, once, when the disk is full or not writable, and what is
+	// clean is kept in memory from then on, as above. If Dir cannot be used at
+	// all, what is dirty is, too, and has to fit. It must not block.
+	Warn func(cause error)
 	// Name names the tree that the paths belong to: another process with the
 	// same Name and Dir finds what is clean again by Open, and what was dirty by
 	// Resume. With "" nothing survives the process.
@@ -44,9 +51,10 @@ func (v Version) equal(o Version) bool { return v.Size == o.Size && v.ModTime.Eq
 // Lock order: File.io before Files.mu. No path of code holds two io. Disk
 // operations happen under an io or under no lock, never under mu.
 type Files struct {
-	dir       *private
+	dir       *private // nil: there is none that can be used
 	maxBytes  int64
 	blockSize int64
+	warn      func(error)
 	lasting   bool     // changes survive the process
 	left      []string // local names of files with a journal, for Resume
 	catalog   catalog
@@ -67,7 +75,8 @@ type Files struct {
 	index       map[string]*File
 	live        map[*File]struct{} // indexed or held
 	lru         *simplelru.LRU[*block, struct{}]
-	used        int64 // sum of the blocks' weights
+	used        int64 // sum of the weights of blocks that are not apart
+	memory      bool  // what is clean is kept in memory
 	descriptors int
 	garbage     []garbage
 	hits        uint64
@@ -94,20 +103,30 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.BlockSize <= 0 {
 		cfg.BlockSize = 1 << 20
 	}
-	dir, err := openPrivate(cfg.Dir, cfg.Name, cfg.MaxBytes)
-	if err != nil {
-		return nil, err
+	if cfg.Warn == nil {
+		cfg.Warn = func(error) {}
 	}
-	left, ids, err := dir.leftovers()
-	if err != nil {
-		dir.close()
+	var left []string
+	var ids uint64
+	dir, err := openPrivate(cfg.Dir, cfg.Name, cfg.MaxBytes)
+	switch {
+	case err == nil:
+		if left, ids, err = dir.leftovers(); err != nil {
+			dir.close()
+			return nil, err
+		}
+	case noDisk(err):
+		dir, cfg.Memory = nil, true
+		cfg.Warn(err)
+	default:
 		return nil, err
 	}
 	s := &Files{
 		dir:       dir,
 		maxBytes:  cfg.MaxBytes,
 		blockSize: cfg.BlockSize,
-		lasting:   cfg.Name != "",
+		lasting:   cfg.Name != "" && dir != nil,
+		warn:      cfg.Warn,
 		left:      left,
 		ids:       ids,
 		pread:     (*os.File).ReadAt,
@@ -118,6 +137,9 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	}
 	// Bounded by bytes here, not by the number of blocks there.
 	s.lru, _ = simplelru.NewLRU[*block, struct{}](math.MaxInt, nil)
+	if cfg.Memory {
+		s.useMemory()
+	}
 	if s.lasting {
 		if err := s.restoreCatalog(); err != nil {
 			dir.close()
@@ -158,7 +180,7 @@ func (s *Files) unlock() {
 		if g.fd != nil {
 			g.fd.Close()
 		}
-		if g.name != "" {
+		if g.name != "" && s.dir != nil {
 			s.dir.root.Remove(g.name)
 		}
 		if g.forget != "" {
@@ -198,5 +220,8 @@ func (s *Files) Close() error {
 		}
 	}
 	s.mu.Unlock()
+	if s.dir == nil {
+		return nil
+	}
 	return errors.Join(err, s.dir.close())
 }

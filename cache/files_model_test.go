@@ -316,7 +316,12 @@ func checkBooks(t fataler, s *Files) {
 			if b.no != no || b.pins != 0 || b.weight == 0 || !f.present.overlaps(start, end) {
 				t.Fatalf("block %+v has no reason to be", b)
 			}
-			used += b.weight
+			if b.apart != f.dirty.overlaps(start, end) && !f.inMemory {
+				t.Fatalf("block %+v counts, or does not", b)
+			}
+			if !b.apart {
+				used += b.weight
+			}
 			clean := !f.dirty.overlaps(start, end)
 			if s.lru.Contains(b) != clean {
 				t.Fatalf("block %d: clean %v, in the LRU %v", no, clean, !clean)

@@ -38,6 +38,7 @@ func (s *Files) open(path string, v Version) (*File, error) {
 	if f == nil {
 		f = s.add(path)
 		f.version, f.versioned, f.size = v, true, v.Size
+		f.inMemory = s.memory
 	}
 	f.holders++
 	s.mu.Unlock()
@@ -75,6 +76,7 @@ func (s *Files) Create(path string) (*File, error) {
 func (s *Files) add(path string) *File {
 	s.ids++
 	f := &File{files: s, name: localName(s.ids), path: path, blocks: make(map[int64]*block)}
+	f.inMemory = s.dir == nil
 	s.live[f] = struct{}{}
 	s.index[path] = f
 	return f
@@ -103,7 +105,12 @@ func (s *Files) settle(f *File) {
 	indexed := s.index[f.path] == f
 	parked := indexed && f.parked && f.journaled && f.gen != f.clean
 	g := garbage{fd: f.fd}
-	if !indexed || f.gen != f.clean || len(f.blocks) == 0 {
+	for _, fd := range f.past {
+		s.garbage = append(s.garbage, garbage{fd: fd})
+	}
+	f.past = nil
+	switch {
+	case !indexed || f.gen != f.clean || len(f.blocks) == 0, s.memory && !f.inMemory:
 		if !parked {
 			f.dropJournal()
 		}
@@ -114,9 +121,11 @@ func (s *Files) settle(f *File) {
 			s.drop(b)
 		}
 		delete(s.live, f)
-		if f.created && !parked {
+		if f.created && !parked && !f.inMemory {
 			g.name = f.name
 		}
+	case f.inMemory:
+		return // it would be gone
 	}
 	if f.journal != nil {
 		s.garbage = append(s.garbage, garbage{fd: f.journal})

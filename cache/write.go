@@ -30,7 +30,7 @@ func (f *File) Fill(p []byte, off int64) error {
 	f.files.trim() // room first, so that the disk never holds more than the bound
 	for {
 		err := f.fill(p, off)
-		if !isFull(err) || !f.files.makeRoom() {
+		if !isFull(err) || !f.files.makeRoom() && !f.toMemory(err) {
 			return err
 		}
 	}
@@ -105,9 +105,15 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 func (f *File) write(p []byte, off int64) (int, error) {
 	f.io.Lock()
 	defer f.io.Unlock()
+	if err := f.toDisk(); err != nil {
+		return 0, err
+	}
 	fd, err := f.descriptor()
 	if err != nil {
 		return 0, err
+	}
+	if f.crowded() {
+		return 0, syscall.ENOSPC
 	}
 	if err := f.cut(fd, f.Size()); err != nil {
 		return 0, err
@@ -154,6 +160,9 @@ func (f *File) Truncate(size int64) error {
 
 	f.io.Lock()
 	defer f.io.Unlock()
+	if err := f.toDisk(); err != nil {
+		return err
+	}
 	// Growing must find zeros behind the end, also after a write or a cut
 	// that failed half way.
 	old := f.Size()

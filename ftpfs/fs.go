@@ -27,7 +27,7 @@ type Options struct {
 	DirEntries         int           // how many entries of listings are kept; 0 is 200,000
 	CacheDir           string        // where contents are kept while they are in use; "" is ftpfs below the user's cache directory
 	CacheName          string        // the server and directory that contents kept there belong to: those with the same name find them again; "" keeps nothing
-	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB
+	CacheBytes         int64         // how much of what is on the server is kept there; 0 is 1 GiB, less than 0 that what is read is kept in memory only, at most 64 MiB
 	Parallel           int           // most transfers at a time for one reader of a large file, as long as each makes it faster; 0 is 4
 	InPlace            bool          // store files under their own names, where the server does not let them be renamed: others see them half, and an upload that fails leaves half of one
 	WriteBack          time.Duration // how long after its last close a file is uploaded, which no close waits for then; 0: each waits for its upload
@@ -144,6 +144,19 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 	return f, nil
 }
 
+// aheadInCache is how far several transfers may run ahead of a reader.
+func aheadInCache(cacheBytes int64) int64 {
+	if cacheBytes < 0 {
+		return 16 << 20
+	}
+	return cacheBytes / 4
+}
+
+// warnOfDisk is told that the cache cannot use its disk.
+func (f *FS) warnOfDisk(cause error) {
+	f.log.Warn("the cache directory cannot be written to: what is read is kept in memory, at most 64 MiB", "dir", f.opts.CacheDir, "error", cause)
+}
+
 // prepare makes what serves requests, and lists the root unless that is delayed.
 func (f *FS) prepare(base context.Context) (err error) {
 	if f.tree, err = newTree(f.client, f.opts.DirTTL, f.opts.DirEntries, f.opts.ExactTimes, f.log); err != nil {
@@ -155,13 +168,13 @@ func (f *FS) prepare(base context.Context) (err error) {
 	}
 	f.nodes.identities = f.tree.identities
 	f.walker, f.ahead, f.renewal = walkTree(base, f.tree), f.prefetch(base), newRevalidator(base, f)
-	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName}); err != nil {
+	if f.files, err = cache.OpenFiles(cache.FilesConfig{Dir: f.opts.CacheDir, MaxBytes: f.opts.CacheBytes, Name: f.opts.CacheName, Memory: f.opts.CacheBytes < 0, Warn: f.warnOfDisk}); err != nil {
 		return err
 	}
 	f.space = newSpace(f.client, base, f.opts)
 	f.contents = &contents{
 		client: f.client, tree: f.tree, nodes: f.nodes, files: f.files, space: f.space, base: base,
-		parallel: f.opts.Parallel, ahead: f.opts.CacheBytes / 4,
+		parallel: f.opts.Parallel, ahead: aheadInCache(f.opts.CacheBytes),
 	}
 	f.uploads = newUploads(f.contents, f.log, f.opts)
 	f.nodes.root.entry.ModTime = time.Now()

@@ -52,3 +52,27 @@ func TestReadAgainAfterARemount(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// Without a disk cache, or a directory for it, all works but for what does not
+// fit into memory.
+func TestCacheInMemory(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Start(t, ftptest.Options{})
+	big := random(3_000_000)
+	if err := afero.WriteFile(server.Fs(), "/big", big, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{CacheBytes: -1})
+	want := m.Run("sha256sum < big")
+	server.Log().Reset()
+	if got := m.Run("cat big | sha256sum; cp big copy; sha256sum < copy; printf XYZ | dd of=big bs=1 seek=1000000 conv=notrunc 2> /dev/null; dd if=big bs=1 skip=1000000 count=3 2> /dev/null"); got != want+"\n"+want+"\nXYZ" {
+		t.Errorf("%s", got)
+	}
+	if got := retrieved(server); slices.Contains(got, "/big") {
+		t.Errorf("retrieved %v", got)
+	}
+	copy(big[1_000_000:], "XYZ")
+	if got := served(t, server, "/big"); got != string(big) {
+		t.Errorf("the server has %d bytes", len(got))
+	}
+}

@@ -110,8 +110,8 @@ func (f *flags) registerSettings(s *pflag.FlagSet) {
 
 	s.DurationVar(&f.dirCacheTTL, "dir-cache-ttl", time.Minute, "`TIME` that a directory listing is believed")
 	s.IntVar(&f.dirCacheEntries, "dir-cache-entries", 200_000, "most directory entries remembered, a `NUMBER`")
-	s.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "`DIR` where file contents are kept while mounted")
-	s.Var(value(&f.cacheSize, parseSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; files being written come on top")
+	s.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "`DIR` where file contents are kept, and what is not uploaded yet")
+	s.Var(value(&f.cacheSize, parseCacheSize, "SIZE", "1G"), "cache-size", "most file contents kept there, as in 500M or 2G; with 0 what is read is kept in memory only; files being written come on top")
 	s.IntVar(&f.parallel, "parallel", 4, "most transfers at a time for one reader of a large file, a `NUMBER`; they are added only while they make it faster")
 
 	s.BoolVar(&f.readOnly, "read-only", false, "refuse every change")
@@ -346,6 +346,14 @@ func parsePorts(s string) (ftpclient.PortRange, error) {
 		return ftpclient.PortRange{}, errors.New("write a range of ports as 50000-50100")
 	}
 	return ftpclient.PortRange{Lo: uint16(lo), Hi: uint16(hi)}, nil
+}
+
+// parseCacheSize is parseSize where 0 means something.
+func parseCacheSize(s string) (int64, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	return parseSize(s)
 }
 
 // parseSize reads a number of bytes with an optional K, M, G or T (powers of 1024).

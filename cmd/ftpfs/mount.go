@@ -296,7 +296,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
 		CacheName:          cacheName(j.Target, j.User),
-		CacheBytes:         f.cacheSize,
+		CacheBytes:         cacheBytes(f.cacheSize),
 		Parallel:           f.parallel,
 		InPlace:            f.noTemp,
 		WriteBack:          f.writeBack,
@@ -323,6 +323,14 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		return nil, explainMount(err, j, root)
 	}
 	return &ftpMount{FS: fs, client: client, headroom: newHeadroom()}, nil
+}
+
+// cacheBytes is what Options say for --cache-size.
+func cacheBytes(size int64) int64 {
+	if size == 0 {
+		return -1
+	}
+	return size
 }
 
 // cacheName tells the contents of one server's directory, as one user sees it,
