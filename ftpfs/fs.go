@@ -216,7 +216,7 @@ func (f *FS) serve(conn *fuse.Conn) {
 		}
 	}
 	if err := f.uploads.drain(); err != nil {
-		f.log.Error("unmounted with an upload that never succeeded", "error", err)
+		f.log.Error("unmounted with an upload that never succeeded; the next mount of the same directory tries again", "error", err)
 		f.err = errors.Join(f.err, err)
 	}
 	f.notifier.Close()

@@ -22,7 +22,7 @@ const (
 // unmounts, and waits until all is put away. Programs that keep the mount busy
 // for some seconds more lose it: it is taken out of the tree, what they have
 // written until then is published, and their next request fails. When ctx ends
-// nothing is waited for any more, and what was not published is lost, as the
+// nothing is waited for any more, and what was not published is left to the next mount, as the
 // error says. What is unmounted already is left alone, without an error.
 func (f *FS) Unmount(ctx context.Context) error {
 	select {
