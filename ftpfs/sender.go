@@ -227,11 +227,18 @@ func (s *sender) pending() (n int64, finishing bool, err error) {
 	return s.end - s.pos, false, nil
 }
 
+// connect opens the file for more of it. What the server has of it may have
+// become less since: as it is renamed before its size is known, that is asked.
 func (s *sender) connect(ctx context.Context) (err error) {
-	open := s.uploads.client.Append
+	client := s.uploads.client
+	open := client.Append
 	if !s.began {
-		open = s.uploads.client.Store
+		open = client.Store
 		s.content.sending(s.temp)
+	} else if size, err := client.Size(ctx, s.temp); err != nil {
+		return err
+	} else if size != s.pos { // which only run changes
+		return errSpoiled
 	}
 	s.began = true
 	if s.w, err = open(ctx, s.temp); err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,6 +136,52 @@ os.close(f)
 			}
 		})
 	}
+}
+
+// What the server has lost meanwhile of a file that is sent is sent once more,
+// before the file gets its name.
+func TestServerLosesWhatWasSent(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/file": "old"})
+	python(t, m, `
+f = os.open("file", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+os.write(f, b"a" * 3000000)
+others()
+os.write(f, b"b" * 3000000)
+os.close(f)
+`, func() {
+		eventually(t, endsIn, "the connection", func() error {
+			if s := m.Client.Stats(); s.Idle < s.Open || !slices.ContainsFunc(server.Log().Commands(), func(c string) bool { return strings.HasPrefix(c, "DELE") }) {
+				return errors.New("it is still used")
+			}
+			return nil
+		})
+		infos, err := afero.ReadDir(server.Fs(), "/")
+		if err != nil {
+			t.Error(err)
+		}
+		for _, info := range infos {
+			if strings.HasSuffix(info.Name(), ".part") {
+				if err := afero.WriteFile(server.Fs(), "/"+info.Name(), []byte("short"), 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	if got := served(t, server, "/file"); got != strings.Repeat("a", 3000000)+strings.Repeat("b", 3000000) {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	renames := 0
+	for _, c := range server.Log().Commands() {
+		if strings.HasPrefix(c, "RNTO") {
+			renames++
+		}
+	}
+	if renames != 1 {
+		t.Errorf("%d uploads got the name", renames)
+	}
+	m.Unmount()
+	wantNames(t, server, "/", "file")
 }
 
 // Many files at a time take turns, and leave room for others.
