@@ -113,7 +113,8 @@ func (c *content) follow(off int64) {
 }
 
 // takeSender ends the sending ahead; what is written from now on is not part of
-// it. It returns the sender, or nil.
+// it. It returns the sender, or nil. One that has not heard of a change yet that
+// is under way is given up.
 func (c *content) takeSender() *sender {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,6 +123,10 @@ func (c *content) takeSender() *sender {
 		c.run = -1
 	}
 	c.sender = nil
+	if s != nil && c.changes > 0 {
+		s.drop()
+		return nil
+	}
 	return s
 }
 
