@@ -186,14 +186,19 @@ func (ns *nodes) number(dir *node, e ftpclient.Entry) uint64 {
 	}
 }
 
+// mostTwins is how many nodes may have one number: more names than a file has.
+const mostTwins = 200
+
 // allows tells whether an entry may have the number of its identity: the others
-// that have it have to look like the same file. It wants nodes.mu held.
+// that have it have to look like the same file, and be no crowd. It wants nodes.mu
+// held.
 func (ns *nodes) allows(ino uint64, at place, e ftpclient.Entry) bool {
 	if to, taken := ns.taken[ino]; taken && to != at && ns.live[ino] == nil {
 		return false
 	}
+	twins := 0
 	for n := ns.live[ino]; n != nil; n = n.twin {
-		if !mayBeOne(n.entry, e) {
+		if twins++; twins >= mostTwins || !mayBeOne(n.entry, e) {
 			return false
 		}
 	}

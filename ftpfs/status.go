@@ -57,8 +57,11 @@ func (ns *nodes) pending() []Pending {
 	defer ns.mu.Unlock()
 	var list []Pending
 	for _, n := range ns.byID {
+		if n.content == nil || !n.content.local() {
+			continue
+		}
 		path, named := n.path()
-		if n.content == nil || !named || !n.content.local() {
+		if !named {
 			continue
 		}
 		p := Pending{Path: path, Size: n.content.file.Size()}

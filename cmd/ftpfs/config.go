@@ -17,6 +17,7 @@ import (
 // config is a file of settings: some for all mounts, some for those of a profile.
 type config struct {
 	file     string // "" there is none
+	open     bool   // others may read it
 	settings []setting
 	profiles map[string]profile
 }
@@ -70,6 +71,7 @@ func readConfig(name string) (config, error) {
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o022 != 0 {
 		return c, fail(exitUsage, "Others may write to the file of settings %s: run chmod go-w %s.", name, name)
 	}
+	c.open = err == nil && info.Mode().Perm()&0o044 != 0
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return c, fail(exitUsage, "The file of settings cannot be read: %w.", err)
@@ -124,6 +126,9 @@ func (c config) read(prefix string, table map[string]any) ([]setting, error) {
 			return nil, c.wrong(prefix+key, "there is no such flag."+nearest(known, key))
 		}
 		text, err := settingText(v)
+		if flag.Name == "proxy" && c.open && strings.Contains(text, "@") {
+			return nil, c.wrong(prefix+key, "others may read its password: run chmod go-r "+c.file)
+		}
 		if err == nil {
 			err = cause(known.Set(flag.Name, text))
 		}

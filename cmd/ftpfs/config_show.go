@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -94,8 +95,12 @@ func (c config) show(out io.Writer, p profile, all bool) error {
 // shown is the value of a flag, without the password of a proxy.
 func shown(flag *pflag.Flag) string {
 	text := flag.Value.String()
-	if u, err := url.Parse(text); flag.Name == "proxy" && err == nil && u.User != nil {
+	if flag.Name != "proxy" {
+		return text
+	}
+	if u, err := url.Parse(text); err == nil && u.User != nil {
 		return u.Redacted()
 	}
-	return text
+	// Something that is no proper URL may hold a password, too.
+	return text[strings.LastIndexByte(text, '@')+1:]
 }

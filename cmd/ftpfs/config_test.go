@@ -160,6 +160,10 @@ func TestConfigCommand(t *testing.T) {
 	if code != 0 || stderr != "" || strings.Contains(out, "secret") || strings.Contains(out, "default\n") {
 		t.Errorf("%d %s%s", code, stderr, out)
 	}
+	t.Setenv("FTPFS_PROXY", "ann:secret@h:3128")
+	if code, out, _ := run(&p, "config"); code != 0 || strings.Contains(out, "secret") || !strings.Contains(out, "h:3128") {
+		t.Errorf("%d %s", code, out)
+	}
 	code, out, stderr = run(&p, "config", "--all", "work")
 	if code != 0 || stderr != "" || !strings.Contains(out, "umask") || !strings.Contains(out, "default\n") || !strings.Contains(out, "profile\n") {
 		t.Errorf("%d %s%s", code, stderr, out)
@@ -242,4 +246,20 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Contents of one name are kept apart where it may mean several hosts.
+func TestCacheName(t *testing.T) {
+	to := target{Host: "nas", Port: 21, Dir: "d"}
+	names := make(map[string]bool)
+	for _, f := range []flags{{}, {proxy: "socks5://ann:secret@a"}, {proxy: "socks5://ann:secret@b"}, {virtualHost: "v"}} {
+		name := cacheName(to, "ann", &f)
+		if names[name] || strings.Contains(name, "secret") {
+			t.Errorf("%q", name)
+		}
+		names[name] = true
+	}
+	if cacheName(to, "ann", &flags{proxy: "none"}) != cacheName(to, "ann", &flags{}) {
+		t.Error("no proxy is one")
+	}
 }

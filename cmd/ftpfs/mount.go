@@ -15,6 +15,7 @@ import (
 
 	"ftpfs/ftpclient"
 	"ftpfs/ftpfs"
+	"ftpfs/internal/dialer"
 )
 
 // job is a mount to make: all that the daemon has to know.
@@ -295,7 +296,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		DirTTL:             f.dirCacheTTL,
 		DirEntries:         f.dirCacheEntries,
 		CacheDir:           f.cacheDir,
-		CacheName:          cacheName(j.Target, j.User),
+		CacheName:          cacheName(j.Target, j.User, f),
 		CacheBytes:         cacheBytes(f.cacheSize),
 		Parallel:           f.parallel,
 		InPlace:            f.noTemp,
@@ -334,8 +335,19 @@ func cacheBytes(size int64) int64 {
 }
 
 // cacheName tells the contents of one server's directory, as one user sees it,
-// from others.
-func cacheName(t target, user string) string { return user + "@" + t.addr() + "/" + t.Dir }
+// from others: a name may be another host behind a proxy, and a host be several.
+func cacheName(t target, user string, f *flags) string {
+	name := user + "@" + t.addr() + "/" + t.Dir
+	if f.virtualHost != "" {
+		name += " host " + f.virtualHost
+	}
+	if f.proxy != "" && f.proxy != noProxy {
+		if p, err := dialer.ParseProxy(f.proxy); err == nil {
+			name += " by " + p.String()
+		}
+	}
+	return name
+}
 
 // flagsOf is the reverse of settings.
 func flagsOf(all []setting) (*flags, error) {
