@@ -24,6 +24,7 @@ type block struct {
 	sum        uint32 // of what is present, if summed
 	summed     bool
 	unverified bool // the data was left by another process; it is summed
+	told       bool // the journal, if there is one, knows that the local file has data here
 }
 
 // diskPage is the unit in which disks give out space.

@@ -119,6 +119,10 @@ func (f *File) log(l journalLine) error {
 	}
 	if f.journal == nil && !f.journaled || f.stale {
 		l = journalLine{Boot: bootID(), State: f.state(), Synced: l.Synced, Note: f.note}
+		for no, b := range f.blocks {
+			_, summed := l.State.Sums[no]
+			b.told = summed || l.State.Unsure[no]
+		}
 	}
 	s.mu.Unlock()
 	text := appendLine(nil, l)

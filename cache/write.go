@@ -199,9 +199,16 @@ func (f *File) change(c change) (told bool) {
 	s := f.files
 	old, size := f.size, c.Size
 	start, end := c.dirties(old)
+	f.synced = false
 	told = !f.stale && size == old && f.dirty.contains(start, end)
 	if f.unsum(min(start, end), max(start, end)) {
 		told = false
+	}
+	// What is dirty may be a hole, until now.
+	for no := c.Off / s.blockSize; no*s.blockSize < c.Off+c.N; no++ {
+		if b := f.blocks[no]; b != nil && !b.told {
+			b.told, told = true, false
+		}
 	}
 	f.size = size
 	f.present.add(start, end)
@@ -213,7 +220,11 @@ func (f *File) change(c change) (told bool) {
 		f.dirty.remove(size, old)
 		f.since.remove(size, old)
 		for no, b := range f.blocks {
-			if start, _ := s.bounds(no); start >= size && b.pins == 0 {
+			start, end := s.bounds(no)
+			if end > size {
+				b.told = false
+			}
+			if start >= size && b.pins == 0 {
 				s.drop(b)
 			}
 		}
