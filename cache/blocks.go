@@ -164,9 +164,13 @@ func (s *Files) evict() bool {
 		punch = f.holders > 0 || len(f.blocks) > 0
 	}
 	empty := len(f.blocks) == 0
+	told := !evicted || !f.journaled
 	s.mu.Unlock()
 	if punch {
 		s.release(f, start, end, empty)
+	}
+	if !told {
+		f.log(journalLine{Gone: &b.no}) // an error: it will be told the whole state
 	}
 	f.io.Unlock()
 

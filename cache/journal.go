@@ -17,6 +17,7 @@ type journalLine struct {
 	State  *state  `json:"state,omitempty"`
 	Synced bool    `json:"synced,omitempty"` // the data is durable
 	Change *change `json:"change,omitempty"`
+	Gone   *int64  `json:"gone,omitempty"` // a clean block that is here no more
 	Path   []byte  `json:"path,omitempty"`
 	Note   []byte  `json:"note,omitempty"`
 }
@@ -248,10 +249,16 @@ func readJournal(data []byte, boot string) (*journal, error) {
 		case now == nil:
 			return false
 		}
+		if l.Gone != nil && !now.lose(*l.Gone) {
+			return false
+		}
 		if c := l.Change; c != nil {
 			now.apply(*c)
 			if sure != nil {
 				sure.touch(*c)
+				if c.Size < sure.Size { // what was cut off is not on the disk any more
+					sure.apply(change{Size: c.Size})
+				}
 			}
 		}
 		for _, j := range []*journal{now, sure} {

@@ -100,6 +100,12 @@ func (f *File) restore(st *state) {
 	}
 	for no := range st.Unsure {
 		f.blocks[no] = &block{file: f, no: no}
+		// Nothing tells what became of the clean parts since. The server has them.
+		start, end := s.bounds(no)
+		f.present.remove(start, end)
+		for _, r := range f.dirty.within(start, end) {
+			f.present.add(r.start, r.end)
+		}
 	}
 	for no, b := range f.blocks {
 		s.weigh(b, f.size)

@@ -117,6 +117,17 @@ func (s *state) touch(c change) {
 	}
 }
 
+// lose takes a clean block away. It answers false for one that is not clean.
+func (s *state) lose(no int64) bool {
+	if no < 0 || no > s.Size/s.Block || s.Dirty.overlaps(no*s.Block, (no+1)*s.Block) {
+		return false
+	}
+	s.Present.remove(no*s.Block, (no+1)*s.Block)
+	delete(s.Sums, no)
+	delete(s.Unsure, no)
+	return true
+}
+
 // apply makes a change.
 func (s *state) apply(c change) {
 	s.touch(c)

@@ -45,6 +45,7 @@ func (f *File) judge(b *block, sum uint32) error {
 	default:
 		b.unverified, b.summed = false, false
 		f.present.remove(start, end)
+		f.stale = f.stale || f.journaled
 		s.damaged++
 		s.reassess(f, b.no)
 	}
