@@ -20,7 +20,7 @@ const (
 	maxBehind  = 1000            // files that wait; a close waits for the server when there are more
 )
 
-// An attempt is the upload of a content that waits.
+// An attempt is the upload of a content that waits, of which it has a share.
 type attempt struct {
 	node *node
 	err  error // of the last try, nil before the first
@@ -28,6 +28,7 @@ type attempt struct {
 
 // later keeps a content that is not uploaded, and tries until it succeeds, the
 // file is deleted, or the mount ends. If its upload has failed it waits longer.
+// A share of c is given to it.
 func (u *uploads) later(n *node, c *content) {
 	if u.delay > 0 && c.failure() == nil {
 		u.try(n, c, u.delay, u.commit)
@@ -36,17 +37,20 @@ func (u *uploads) later(n *node, c *content) {
 	u.try(n, c, firstRetry, u.retry)
 }
 
-// try has a first go at c after wait, and further ones as retries.
+// try has a first go at c after wait, and further ones as retries. An attempt
+// that is under way already will see what c has become.
 func (u *uploads) try(n *node, c *content, wait time.Duration, first func(context.Context, *node, *content) error) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.waiting[c] != nil {
-		return
+	under := u.waiting[c] != nil
+	if !under {
+		a := &attempt{node: n}
+		u.waiting[c] = a
+		u.pursuits.Go(func() { u.pursue(c, a, wait, first) })
 	}
-	a := &attempt{node: n}
-	u.waiting[c] = a
-	u.nodes.pin(n)
-	u.pursuits.Go(func() { u.pursue(c, a, wait, first) })
+	u.mu.Unlock()
+	if under {
+		u.leave(n, c)
+	}
 }
 
 func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func(context.Context, *node, *content) error) {

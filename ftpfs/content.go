@@ -27,6 +27,7 @@ type content struct {
 	noted  sync.Once  // the journal before the first change
 
 	mu      sync.Mutex
+	shares  int             // of the handles, and of an attempt at its upload: the last one closes it
 	users   int             // open handles
 	writers int             // those of them that may write
 	base    ftpclient.Entry // the version on the server that the bytes build upon

@@ -86,6 +86,7 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 		}
 	}
 	c.mu.Lock()
+	c.shares++
 	c.users++
 	if writing {
 		c.writers++
@@ -157,12 +158,10 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 	return below(cs.tree.root, path), nil
 }
 
-// release gives up one user's share. The last one closes the content, unless
-// bytes wait for their upload. It returns whether that is so and nobody who
-// may still write will see to it.
+// release ends one user's part. It returns whether bytes wait for their upload
+// and nobody who may still write will see to it: then the user's share of c is
+// left to uploads.later, else it is given up.
 func (cs *contents) release(ctx context.Context, n *node, c *content, writing bool) (pending bool) {
-	defer cs.nodes.unpin(n)
-	n.opening.Lock()
 	c.mu.Lock()
 	c.users--
 	if writing {
@@ -171,8 +170,25 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 	last, hidden := c.users == 0, c.hidden
 	pending = c.writers == 0 && c.refused == nil
 	c.mu.Unlock()
-	pending = pending && c.local() && cs.nodes.wanted(n)
-	if last && !pending {
+	if pending && c.local() && cs.nodes.wanted(n) {
+		return true
+	}
+	cs.leave(n, c)
+	if last && hidden != nil {
+		cs.tree.unhide(ctx, hidden)
+	}
+	return false
+}
+
+// leave gives up a share of c and of its node. The last one closes c.
+func (cs *contents) leave(n *node, c *content) {
+	defer cs.nodes.unpin(n)
+	n.opening.Lock()
+	c.mu.Lock()
+	c.shares--
+	last := c.shares == 0
+	c.mu.Unlock()
+	if last {
 		cs.nodes.mu.Lock()
 		if n.content == c {
 			n.content = nil
@@ -180,14 +196,9 @@ func (cs *contents) release(ctx context.Context, n *node, c *content, writing bo
 		cs.nodes.mu.Unlock()
 	}
 	n.opening.Unlock()
-	if !last || pending {
-		return pending
+	if last {
+		c.close()
 	}
-	c.close()
-	if hidden != nil {
-		cs.tree.unhide(ctx, hidden)
-	}
-	return false
 }
 
 // discard gives up the local changes of c: the file is what the server has.

@@ -125,7 +125,7 @@ func (f *FS) fetchAhead(ctx context.Context, dir *node, name string) error {
 	if err != nil {
 		return nil
 	}
-	defer f.contents.release(ctx, n, c, false)
+	defer f.closeHandle(ctx, &handle{node: n, content: c})
 	if err := c.streams.fetch(ctx, 0, e.Size); outage(err) {
 		return err
 	}

@@ -49,8 +49,10 @@ func (f *FS) resumeOne(r cache.Resumed) error {
 	defer f.nodes.forget(n.id, 1)
 	c = f.contents.make(n, r.File, base, c.fresh)
 	c.restore(r.Note)
+	c.shares = 1 // of the attempt
 	f.nodes.mu.Lock()
 	n.content = c
+	n.pins++
 	f.nodes.mu.Unlock()
 	f.log.Info("going on with an upload of an earlier mount", "path", r.Path, "bytes", r.File.Size())
 	if c.temp != "" {

@@ -89,31 +89,13 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (now 
 
 // settled takes c from the waiting list when it is published or pointless.
 func (u *uploads) settled(n *node, c *content, err error) bool {
+	u.mu.Lock()
 	if !errors.Is(err, errKeptBeside) && c.local() && u.nodes.wanted(n) {
+		u.mu.Unlock()
 		return false
 	}
-	u.mu.Lock()
-	_, waiting := u.waiting[c]
-	delete(u.waiting, c)
+	delete(u.waiting, c) // who closes it changed from now on makes a new attempt
 	u.mu.Unlock()
-	if !waiting {
-		return true
-	}
-	n.opening.Lock()
-	c.mu.Lock()
-	unused := c.users == 0
-	c.mu.Unlock()
-	if unused {
-		u.nodes.mu.Lock()
-		if n.content == c {
-			n.content = nil
-		}
-		u.nodes.mu.Unlock()
-	}
-	n.opening.Unlock()
-	if unused {
-		c.close()
-	}
-	u.nodes.unpin(n)
+	u.leave(n, c)
 	return true
 }
