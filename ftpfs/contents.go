@@ -201,9 +201,14 @@ func (cs *contents) leave(n *node, c *content) {
 	}
 }
 
-// discard gives up the local changes of c: the file is what the server has.
-func (cs *contents) discard(n *node, c *content) {
+// discard gives up the local changes of c: the file is what the server has. It
+// answers false, and does nothing, if there are others than those of gen.
+func (cs *contents) discard(n *node, c *content, gen uint64) bool {
 	c.mu.Lock()
+	if now, _ := c.file.Dirty(); now != gen || c.changes > 0 {
+		c.mu.Unlock()
+		return false
+	}
 	c.dropped, c.past = true, true
 	c.mu.Unlock()
 	c.dropSender()
@@ -218,4 +223,5 @@ func (cs *contents) discard(n *node, c *content) {
 		dir, _ := split(below(cs.tree.root, path))
 		cs.tree.dirs.Drop(dir)
 	}
+	return true
 }

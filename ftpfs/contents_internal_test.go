@@ -105,3 +105,20 @@ func TestContentIsChangedWhenItsUploadEnds(t *testing.T) {
 		t.Errorf("%v, %d pins and %d uploads are left", n.content, n.pins, len(u.waiting))
 	}
 }
+
+// Of a file that is given up nothing is that somebody wrote meanwhile.
+func TestLaterChangesAreNotGivenUp(t *testing.T) {
+	u, n, c := waiter(t)
+	gen, _ := c.file.Dirty()
+	c.changes++
+	if u.discard(n, c, gen) {
+		t.Error("a change under way was given up")
+	}
+	c.changes--
+	c.write([]byte("more"), 4)
+	if u.discard(n, c, gen) || !c.local() {
+		t.Error("a change was given up")
+	}
+	u.nodes.drop(n)
+	u.release(t.Context(), n, c, true)
+}

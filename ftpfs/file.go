@@ -268,7 +268,14 @@ func (s *server) write(r *fuse.WriteRequest) {
 // never seen empty.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
-	if h == nil || h.content == nil || !h.writing || !h.content.local() || !s.fs.uploads.waits() {
+	switch {
+	case h == nil || h.content == nil || !h.writing:
+		r.Respond()
+		return
+	case h.content.isDropped(): // what was written is not what is under the name
+		r.RespondError(syscall.ESTALE)
+		return
+	case !h.content.local() || !s.fs.uploads.waits():
 		r.Respond()
 		return
 	}
@@ -298,7 +305,14 @@ func (f *FS) commit(ctx context.Context, h *handle) error {
 // fsync is flush without the close. Directories are always on the server.
 func (s *server) fsync(r *fuse.FsyncRequest) {
 	h := s.fs.handles.get(r.Handle)
-	if r.Dir || h == nil || h.content == nil || !h.content.local() {
+	switch {
+	case r.Dir || h == nil || h.content == nil:
+		r.Respond()
+		return
+	case h.writing && h.content.isDropped():
+		r.RespondError(syscall.ESTALE)
+		return
+	case !h.content.local():
 		r.Respond()
 		return
 	}

@@ -57,12 +57,17 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside, "from byte", from)
 	_, e.Name = split(beside)
 	u.tree.put(beside, e)
-	u.discard(n, c)
+	if !u.discard(n, c, gen) {
+		return errChanged
+	}
 	return errKeptBeside
 }
 
 // errKeptBeside: the bytes are on the server, under another name.
 var errKeptBeside = errors.New("kept beside a newer version")
+
+// errChanged: what was written meanwhile is not with what was kept beside.
+var errChanged = errors.New("it was written to while it was kept beside a newer version")
 
 // superseded tells what the server has at path, and whether c does not know of
 // that version.

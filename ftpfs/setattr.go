@@ -134,8 +134,9 @@ func (f *FS) resize(ctx context.Context, n *node, e ftpclient.Entry, size int64,
 	if err := c.truncate(size); err != nil {
 		return err
 	}
-	if err = f.uploads.commitLocked(ctx, n, c); err != nil && untouched {
-		f.contents.discard(n, c) // who was told of the failure does not expect it later
+	gen, _ := c.file.Dirty()
+	if err = f.uploads.commitLocked(ctx, n, c); err != nil && untouched && !c.writing() {
+		f.contents.discard(n, c, gen) // who was told of the failure does not expect it later
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -180,4 +181,43 @@ func TestFailedUploadIsTriedAgainWhileOthersRead(t *testing.T) {
 		t.Errorf("the server has %q", got)
 	}
 	m.Run("test $(cat file) = new")
+}
+
+// What is written to a file while its older state is kept beside a newer version
+// of somebody else is kept there, too, and the close tells of it.
+func TestFileIsWrittenWhileItIsKeptBeside(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/file": "old"})
+	var hold *ftptest.Hold
+	server.Refuse("STOR", "452 Insufficient storage space.", 1)
+	python(t, m, `
+f = os.open("file", os.O_RDWR)
+os.pwrite(f, b"ours", 0)
+fails(errno.ENOSPC, os.close, f)
+f = os.open("file", os.O_RDWR)
+others()
+os.pwrite(f, b"more", 4)
+others()
+fails(errno.ESTALE, os.close, f)
+`, func() {
+		if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+			t.Error(err)
+		}
+		hold = server.HoldReply("STOR", 2)
+		reached(t, hold)
+	}, func() { hold.Release() })
+	m.Unmount()
+	infos, err := afero.ReadDir(server.Fs(), "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := ""
+	for _, info := range infos {
+		if strings.HasPrefix(info.Name(), "file.conflict-") {
+			beside = served(t, server, "/"+info.Name()) // the last one
+		}
+	}
+	if got := served(t, server, "/file"); got != "theirs" || beside != "oursmore" {
+		t.Errorf("the server has %q, and beside it %q", got, beside)
+	}
 }
