@@ -22,11 +22,17 @@ func TestLengthen(t *testing.T) {
 	if err := f.Fill(old, 0); err != nil {
 		t.Fatal(err)
 	}
-	if f.Lengthen(Version{Size: 4000}) || !f.Lengthen(long) {
+	if f.Lengthen(Version{Size: 4000}, 0, 0) || !f.Lengthen(long, 4500, 5000) {
 		t.Error("it becomes shorter, or not longer")
 	}
-	if start, end := f.Missing(0, 9000); start != 5000 || end != 9000 || f.Size() != 9000 {
+	if start, end := f.Missing(0, 9000); start != 0 || end != 4500 || f.Size() != 9000 {
 		t.Errorf("[%d, %d) of %d is absent", start, end, f.Size())
+	}
+	if start, end := f.Missing(4500, 4500); start != 5000 || end != 9000 {
+		t.Errorf("[%d, %d) is absent", start, end)
+	}
+	if start, end := f.Last(100); start != 4900 || end != 5000 {
+		t.Errorf("[%d, %d) is the last that is here", start, end)
 	}
 	if _, dirty := f.Dirty(); dirty {
 		t.Error("what the server has is dirty")
@@ -36,14 +42,19 @@ func TestLengthen(t *testing.T) {
 	} else {
 		g.Close()
 	}
-	got := make([]byte, 5000)
-	if _, err := f.ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, old) {
+	fresh := bytes.Repeat([]byte("y"), 9000)
+	copy(fresh[4500:], old[4500:])
+	if err := f.Fill(fresh, 0); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 9000)
+	if _, err := f.ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, fresh) {
 		t.Errorf("wrong bytes (%v)", err)
 	}
 	if _, err := f.WriteAt([]byte("y"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if f.Lengthen(Version{Size: 10000}) {
+	if f.Lengthen(Version{Size: 10000}, 0, 0) {
 		t.Error("own changes went on with the server's")
 	}
 }

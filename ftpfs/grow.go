@@ -11,9 +11,10 @@ import (
 	"ftpfs/ftpclient"
 )
 
-// A log grows while somebody reads it. A longer version of a file that is open
-// goes on with what is here of the shorter one, if the last bytes of that are
-// the same in both; else it is another version like any other.
+// A log grows while somebody reads it. Who has a file open goes on with a longer
+// version of it, if the last bytes of the shorter one are the same in both; else
+// it is another version like any other, and so it is for who may write. The same
+// last bytes do not tell that those before them are: none are taken over.
 
 // overlap is how many bytes are compared.
 const overlap = 4096
@@ -68,17 +69,24 @@ func (cs *contents) grow(ctx context.Context, n *node, c *content) error {
 	if e.Size <= old.Size || c.local() {
 		return nil
 	}
+	if c.writing() {
+		c.mu.Lock()
+		c.longer, c.stale = ftpclient.Entry{}, true
+		c.mu.Unlock()
+		return nil // what is here is read on, and what is not is lost
+	}
 	size := int64(-1)
 	resume := c.streams.hold()
 	defer func() { resume(size) }()
-	same, err := cs.continues(ctx, c, path, e.Size)
+	start, end := c.file.Last(overlap)
+	same, err := cs.continues(ctx, c, path, e.Size, start, end)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.longer = ftpclient.Entry{}
-	if !same || !c.file.Lengthen(version(e)) {
+	if !same || !c.file.Lengthen(version(e), start, end) {
 		c.stale = true
 		return syscall.ESTALE
 	}
@@ -88,15 +96,8 @@ func (cs *contents) grow(ctx context.Context, n *node, c *content) error {
 }
 
 // continues tells whether the server's file, which has that size now, has the
-// bytes that are here at the end of what is present from the start on, or at the
-// end of all. Nothing that was read goes on with anything.
-func (cs *contents) continues(ctx context.Context, c *content, path string, size int64) (bool, error) {
-	end := c.file.Size()
-	off := max(0, end-overlap)
-	if start, to := c.file.Missing(off, end-off); start < to {
-		end, _ = c.file.Missing(0, end)
-		off = max(0, end-overlap)
-	}
+// bytes that are here from off to end. Nothing that was read goes on with anything.
+func (cs *contents) continues(ctx context.Context, c *content, path string, size, off, end int64) (bool, error) {
 	defer c.file.KeepRange(off, end-off)()
 	ours, theirs := make([]byte, end-off), make([]byte, end-off)
 	if len(ours) == 0 {

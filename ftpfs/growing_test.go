@@ -72,3 +72,45 @@ assert slurp("file")[-4:] == `+fmt.Sprintf("b%q", c.then[len(c.then)-4:]), func(
 		})
 	}
 }
+
+// A longer version may have another beginning although it ends like the shorter
+// one: nobody gets bytes of both, and who may write gets no further.
+func TestGrowingFileThatChangesAtItsBeginning(t *testing.T) {
+	for name, c := range map[string]struct{ mode, want string }{
+		"read": {"O_RDONLY", `
+assert again == b"B" * 4096 and failed == 0, (again[:10], failed)
+assert slurp("file") == b"B" * 4096 + b"t" * (64 << 10) + b"more"
+`},
+		"written": {"O_RDWR", `
+assert again == b"A" * 4096 and failed == 0, (again[:10], failed)
+def change():
+    os.pwrite(f, b"mine", 4)
+    os.fsync(f)
+fails(errno.ESTALE, change)
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tail := strings.Repeat("t", 64<<10)
+			server, m := mountEmbedded(t, ftpfs.Options{DirTTL: 10 * time.Millisecond}, map[string]string{"/file": strings.Repeat("A", 4096) + tail})
+			python(t, m, `
+f = os.open("file", os.`+c.mode+`)
+while os.read(f, 1 << 20):
+    pass
+others()
+time.sleep(0.1)
+again, failed = b"", 0
+try:
+    os.stat("file")
+    again = os.pread(f, 4096, 0)
+except OSError as e:
+    failed = e.errno
+`+c.want, func() { replaceBy(t, server, "/file", strings.Repeat("B", 4096)+tail+"more") })
+			m.Unmount()
+			got, err := afero.ReadFile(server.Fs(), "/file")
+			if err != nil || string(got) != strings.Repeat("B", 4096)+tail+"more" {
+				t.Errorf("the server has %.10q… (%v)", got, err)
+			}
+		})
+	}
+}
