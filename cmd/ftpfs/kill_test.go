@@ -30,6 +30,9 @@ func keepMount(t *testing.T, url, user, password string, flags ...string) *keptM
 	m := &keptMount{t: t, url: url, dir: t.TempDir(), cache: t.TempDir(), flags: flags}
 	m.mount()
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the mounts have logged:\n%s", m.log())
+		}
 		if thisHost().mounted(m.dir).ours() {
 			m.kill()
 			thisHost().detach(m.dir)
