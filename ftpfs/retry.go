@@ -21,8 +21,13 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
-	if err := u.settleTail(ctx, c, path); err != nil {
+	gen, _ := c.file.Track()
+	switch done, err := u.settleTail(ctx, c, path); {
+	case err != nil:
 		return err
+	case done != nil:
+		u.published(n, c, path, *done, gen)
+		return nil
 	}
 	now, newer, err := u.superseded(ctx, c, path)
 	if err != nil {
@@ -31,7 +36,7 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	if !newer {
 		return u.commitLocked(ctx, n, c)
 	}
-	gen, _ := c.file.Dirty()
+	gen, _ = c.file.Dirty()
 	size := c.file.Size()
 	start, end := c.file.Missing(0, size)
 	if now.Size == size && start >= end {

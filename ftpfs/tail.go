@@ -94,8 +94,11 @@ func (u *uploads) storeTail(ctx context.Context, c *content, path string) (store
 			}
 			return stored{Entry: e, mixed: e.Size != size}, err
 		}
-		if settleErr := u.settleTail(ctx, c, path); settleErr != nil {
+		switch done, settleErr := u.settleTail(ctx, c, path); {
+		case settleErr != nil:
 			return stored{}, err
+		case done != nil:
+			return *done, nil
 		}
 		c.mu.Lock()
 		arrived := c.base
@@ -163,13 +166,14 @@ func (u *uploads) confirmTail(ctx context.Context, c *content, path string) (int
 }
 
 // settleTail finds out how much has reached the server of a tail whose upload
-// broke off, and takes that for sent.
-func (u *uploads) settleTail(ctx context.Context, c *content, path string) error {
+// broke off, and takes that for sent. It returns what the server has if that is
+// all of c, with what others have appended behind it; else nil.
+func (u *uploads) settleTail(ctx context.Context, c *content, path string) (*stored, error) {
 	c.mu.Lock()
 	base, tail := c.base, c.tail
 	c.mu.Unlock()
 	if tail == 0 {
-		return nil
+		return nil, nil
 	}
 	gen, _ := c.file.Dirty()
 	now, err := u.tree.find(ctx, path)
@@ -177,28 +181,33 @@ func (u *uploads) settleTail(ctx context.Context, c *content, path string) error
 		now, err = ftpclient.Entry{}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ours := now.Size > base.Size && now.Size <= tail
+	arrived := min(now.Size, tail)
+	ours := arrived > base.Size && c.file.Size() >= arrived
 	if ours {
-		if ours, err = u.same(ctx, c, path, base.Size, now.Size); err != nil {
-			return err
+		if ours, err = u.same(ctx, c, path, base.Size, arrived); err != nil {
+			return nil, err
 		}
+	}
+	if ours && now.Size > tail && c.file.Size() == tail && c.file.FirstDirty() >= base.Size {
+		return &stored{Entry: now, mixed: true}, nil // published settles the rest
 	}
 	resume := c.streams.hold()
 	defer func() { resume(base.Size) }()
 	if ours {
-		c.file.Sent(gen, base.Size, now.Size) // if it has changed since, the whole file follows
+		c.file.Sent(gen, base.Size, arrived) // if it has changed since, the whole file follows
 	}
 	c.mu.Lock()
 	c.tail = 0
 	if ours {
 		c.base, c.prior, c.stale = now, base, false
-		base = now
+		c.base.Size = arrived // others may have appended: it is not confirmed then
+		base = c.base
 	}
 	c.mu.Unlock()
 	c.journal()
-	return nil
+	return nil, nil
 }
 
 // same tells whether the server has the bytes of c from start to end, which are

@@ -207,3 +207,39 @@ fails(errno.ESTALE, os.close, f)
 		t.Errorf("the server has %d bytes, and beside them %q", len(got), conflict)
 	}
 }
+
+// A tail whose verdict is lost is not appended once more when somebody else has
+// appended meanwhile.
+func TestOthersAppendBehindATailThatIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/log": string(random(2 << 20))})
+	before := served(t, server, "/log")
+	m.Run("echo first >> log")
+	hold := server.HoldReply("APPE", 2)
+	defer hold.Release()
+	c := start(t, m, "exec sh -c 'echo ours >> log'")
+	reached(t, hold)
+	f, err := server.Fs().OpenFile("/log", os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("theirs\n")
+	f.Close()
+	server.DropAll()
+	hold.Release()
+	if out, err := c.wait(endsIn); err != nil {
+		t.Logf("%v: %s", err, out) // it is tried again
+	}
+	m.Run("echo more >> log")
+	eventually(t, retries, "the upload", func() error {
+		if m.FS.Stats().Waiting > 0 {
+			return errors.New("it waits for another try")
+		}
+		return nil
+	})
+	if got := served(t, server, "/log"); got != before+"first\nours\ntheirs\nmore\n" {
+		t.Errorf("the server's file ends in %q", got[len(before):])
+	}
+	wantNames(t, server, "/", "log")
+	m.Run("test \"$(tail -c 23 log | tr '\\n' ' ')\" = 'first ours theirs more '")
+}

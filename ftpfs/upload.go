@@ -130,8 +130,10 @@ type stored struct {
 // update publishes c at path in the place of the version that it builds upon,
 // or what was appended to that.
 func (u *uploads) update(ctx context.Context, c *content, path string) (stored, error) {
-	if err := u.settleTail(ctx, c, path); err != nil {
+	if done, err := u.settleTail(ctx, c, path); err != nil {
 		return stored{}, err
+	} else if done != nil {
+		return *done, nil
 	}
 	if u.onlyGrew(ctx, c, path) {
 		now, err := u.storeTail(ctx, c, path)
