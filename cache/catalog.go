@@ -11,7 +11,8 @@ import (
 
 // The catalog of a tree's directory is a file of lines that tells which clean
 // contents are in it. A line is appended when the last holder of a file closes
-// it, and when a file is not what its line says any more; at the end all is
+// it, unless its version has no time or is in doubt, and when a file is not what
+// its line says any more; at the end all is
 // written anew. What has no line is rubbish. A line may be older than its local
 // file: the checksums tell what of it is still true. So nothing here has to be
 // durable, and a damaged line costs no more than fetching a file again.
@@ -100,7 +101,7 @@ func readCatalog(data []byte) []catalogLine {
 	var lines []catalogLine
 	parseLines(data, func(text []byte) bool {
 		var l catalogLine
-		if json.Unmarshal(text, &l) != nil || !ownName.MatchString(l.Local) || l.State != nil && (!l.State.valid() || len(l.State.Unsure)+len(l.State.Dirty) > 0 || l.State.Version == nil || l.State.Version.Size != l.State.Size) {
+		if json.Unmarshal(text, &l) != nil || !ownName.MatchString(l.Local) || l.State != nil && (!l.State.valid() || len(l.State.Unsure)+len(l.State.Dirty) > 0 || l.State.Version == nil || l.State.Version.ModTime.IsZero() || l.State.Version.Size != l.State.Size) {
 			return false
 		}
 		if i, again := at[l.Local]; again {
@@ -158,7 +159,7 @@ func (s *Files) catalogLines() []catalogLine {
 	}
 	files := make([]*File, 0, len(s.index))
 	for _, f := range s.index {
-		if f.gen == f.clean && f.versioned && !f.inMemory && len(f.blocks) > 0 && used[f] > 0 {
+		if f.lasts() && !f.inMemory && len(f.blocks) > 0 && used[f] > 0 {
 			files = append(files, f)
 		}
 	}
@@ -185,7 +186,7 @@ func (f *File) record() {
 	s.mu.Lock()
 	st := f.state()
 	f.news, f.recorded = false, true
-	is := s.index[f.path] == f && f.gen == f.clean && len(st.Unsure) == 0
+	is := s.index[f.path] == f && f.lasts() && len(st.Unsure) == 0
 	s.mu.Unlock()
 	if is && len(st.Sums) > 0 {
 		s.catalog.note(s.dir, catalogLine{f.name, st})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // cached tells whether a store has all of a version at path, without any fetch,
@@ -235,7 +236,7 @@ func TestBoundHoldsOverProcesses(t *testing.T) {
 
 func FuzzCatalog(f *testing.F) {
 	st := newState()
-	st.Path, st.Size, st.Block, st.Version = []byte("/f"), 50, 16, &Version{Size: 50}
+	st.Path, st.Size, st.Block, st.Version = []byte("/f"), 50, 16, &Version{Size: 50, ModTime: time.Unix(1, 0)}
 	st.Present, st.Sums[0] = ranges{{0, 20}}, 7
 	f.Add(appendLine(appendLine(nil, catalogLine{"f1", st}), catalogLine{Local: "f1"}))
 	f.Add(appendLine(nil, catalogLine{"f2", st}))
@@ -248,4 +249,52 @@ func FuzzCatalog(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Contents whose version may be that of others are not found by later processes.
+func TestDoubtfulContentsDoNotSurviveTheProcess(t *testing.T) {
+	for _, end := range []string{"closed", "killed"} {
+		t.Run(end, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openTree(t, dir)
+			timeless := Version{Size: 100}
+			for path, v := range map[string]Version{"/settled": version(100), "/doubtful": version(100), "/timeless": timeless, "/changed": version(100)} {
+				f, err := s.Open(path, v)
+				must(t, err)
+				if path == "/doubtful" || path == "/changed" {
+					f.Doubt()
+				}
+				fill(t, f, 0, 100)
+				if path == "/changed" { // and what was fetched is in it
+					_, err := f.WriteAt(pattern(0, 10), 0)
+					must(t, err)
+				} else {
+					must(t, f.Close())
+				}
+			}
+			if end == "closed" {
+				must(t, s.Close())
+			} else {
+				crash(s)
+			}
+			s, all := resumeAll(t, dir)
+			f := all["/changed"].File
+			gen, _ := f.Dirty()
+			f.Clean(gen, version(100))
+			must(t, f.Close())
+			if !cached(t, s, "/settled", 100) || cached(t, s, "/doubtful", 100) {
+				t.Error("the settled one is gone, or the doubtful one is there")
+			}
+			f, err := s.Open("/timeless", timeless)
+			must(t, err)
+			if start, end := f.Missing(0, 100); end-start != 100 {
+				t.Error("the one without a time is there")
+			}
+			must(t, f.Close())
+			must(t, s.Close())
+			if s = openTree(t, dir); cached(t, s, "/changed", 100) {
+				t.Error("what was in doubt when it was changed is there")
+			}
+		})
+	}
 }

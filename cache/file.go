@@ -50,6 +50,7 @@ type File struct {
 	parked    bool // dirty data is for a later process
 	news      bool // the catalog lacks something that is present
 	recorded  bool // the catalog may have a line
+	doubtful  bool // the version may be that of other bytes, too
 	inMemory  bool
 	past      []*os.File // what it was in before; closed when nobody uses it
 }
@@ -210,6 +211,19 @@ func (f *File) reassess() {
 	for no := range f.blocks {
 		f.files.reassess(f, no)
 	}
+}
+
+// Doubt tells that other contents of the file may have the version of f, as when
+// the file has just changed: no later process finds f by Open.
+func (f *File) Doubt() {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	f.doubtful = true
+}
+
+// lasts tells whether a later process may find f by its version. files.mu is held.
+func (f *File) lasts() bool {
+	return f.gen == f.clean && f.versioned && !f.doubtful && !f.version.ModTime.IsZero()
 }
 
 // Track is Dirty for an upload of that state: what changes from now on is told

@@ -90,7 +90,7 @@ func (f *File) restore(st *state) {
 	if st.Version != nil {
 		f.version, f.versioned = *st.Version, true
 	}
-	f.size, f.present, f.dirty = st.Size, st.Present, st.Dirty
+	f.size, f.present, f.dirty, f.doubtful = st.Size, st.Present, st.Dirty, st.Doubt
 	f.blocks = make(map[int64]*block)
 	if st.Block != s.blockSize {
 		st.reblock(s.blockSize)

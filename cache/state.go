@@ -13,6 +13,7 @@ type state struct {
 	Path    []byte           `json:"path"`
 	Size    int64            `json:"size"`
 	Version *Version         `json:"version,omitempty"` // what the server has
+	Doubt   bool             `json:"doubt,omitempty"`   // and maybe of other bytes, too
 	Present ranges           `json:"present,omitempty"`
 	Dirty   ranges           `json:"dirty,omitempty"`
 	Block   int64            `json:"block"`            // the size of blocks

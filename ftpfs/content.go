@@ -63,6 +63,21 @@ func version(e ftpclient.Entry) cache.Version {
 	return cache.Version{Size: e.Size, ModTime: e.ModTime}
 }
 
+// unsettled tells whether a later change of the file may leave it with the size
+// and the time of e.
+func unsettled(e ftpclient.Entry) bool {
+	return !time.Now().After(e.ModTime.Add(e.Precision + clockSkew))
+}
+
+// fetching is told that bytes of base will come from the server.
+func (c *content) fetching() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if unsettled(c.base) {
+		c.file.Doubt()
+	}
+}
+
 // sameVersion tells whether two views of a file show the same state of it.
 func sameVersion(a, b ftpclient.Entry) bool {
 	return a.Size == b.Size && a.ModTime.Equal(b.ModTime)

@@ -110,6 +110,7 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 		if extra {
 			retrieve = cs.client.RetrieveExtra
 		}
+		c.fetching()
 		path, err := cs.remote(n, c)
 		if err == nil && c.again() {
 			err = cs.confirm(ctx, c, path)

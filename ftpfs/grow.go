@@ -90,6 +90,9 @@ func (cs *contents) grow(ctx context.Context, n *node, c *content) error {
 		c.stale = true
 		return syscall.ESTALE
 	}
+	if unsettled(e) {
+		c.file.Doubt()
+	}
 	c.base, c.prior = e, old
 	size = e.Size
 	return nil

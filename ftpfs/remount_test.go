@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ftpfs/ftpfs"
 	"ftpfs/internal/ftptest"
@@ -26,15 +27,22 @@ func TestReadAgainAfterARemount(t *testing.T) {
 	t.Parallel()
 	server := ftptest.Start(t, ftptest.Options{})
 	big := string(random(5_000_000))
-	for path, data := range map[string]string{"/big": big, "/small": "small", "/changed": "old version"} {
+	for path, data := range map[string]string{"/big": big, "/small": "small", "/changed": "old version", "/recent": "may have changed since"} {
 		if err := afero.WriteFile(server.Fs(), path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		long := time.Now().Add(-time.Minute)
+		if path == "/recent" {
+			long = time.Now()
+		}
+		if err := server.Fs().Chtimes(path, long, long); err != nil {
 			t.Fatal(err)
 		}
 	}
 	opts := ftpfs.Options{CacheDir: t.TempDir()}
 	mount := func() *fusetest.Mount { return fusetest.Server(t, embeddedConfig(server, silence), opts) }
 	m := mount()
-	sum := m.Run("cat changed > /dev/null; head -c 3000000 /dev/urandom > written; cat big small written | sha256sum")
+	sum := m.Run("cat changed recent > /dev/null; head -c 3000000 /dev/urandom > written; cat big small written | sha256sum")
 	m.Unmount()
 
 	if err := afero.WriteFile(server.Fs(), "/changed", []byte("a new version"), 0o644); err != nil {
@@ -42,10 +50,10 @@ func TestReadAgainAfterARemount(t *testing.T) {
 	}
 	server.Log().Reset()
 	m = mount()
-	if got := m.Run("cat big small written | sha256sum; cat changed"); got != sum+"\na new version" {
+	if got := m.Run("cat big small written | sha256sum; cat changed recent"); got != sum+"\na new versionmay have changed since" {
 		t.Errorf("%s\nwant %s", got, sum)
 	}
-	if got := retrieved(server); !slices.Equal(got, []string{"/changed"}) {
+	if got := retrieved(server); !slices.Equal(got, []string{"/changed", "/recent"}) {
 		t.Errorf("retrieved %v", got)
 	}
 	if st := m.FS.Stats().Files; st.Damaged != 0 {

@@ -358,6 +358,9 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 		dir, _ := split(path)
 		u.tree.changed(dir)
 	}
+	if now.mixed && unsettled(e) || e.Precision > time.Second {
+		c.file.Doubt()
+	}
 	switch {
 	case !now.mixed:
 		c.file.Clean(gen, version(e))
