@@ -35,6 +35,7 @@ type content struct {
 	sent    ftpclient.Entry // what an upload may have published whose answer was lost; no time: none
 	temp    string          // the temporary file of the last upload; "": none
 	fresh   bool            // the server has no such file yet
+	tried   bool            // though an upload may have given it one, whose answer was lost or bad
 	whole   bool            // nothing of base is wanted: the file was emptied since
 	placed  bool            // something was written since base that belongs where it is, not at whatever end
 	tail    int64           // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
@@ -289,6 +290,13 @@ func (c *content) isFresh() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fresh
+}
+
+// isUnseen tells whether the server has never had the file for certain.
+func (c *content) isUnseen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fresh && !c.tried
 }
 
 // alone tells whether no more than one handle is open.

@@ -180,7 +180,7 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		c.dropSender()
 	}
 	switch {
-	case c != nil && c.isFresh():
+	case c != nil && c.isUnseen():
 		// The server never saw it.
 	case c != nil && c.needed():
 		hidden := f.tree.temps.beside(path)
@@ -194,7 +194,7 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		}
 		f.tree.removed(path, false)
 	default:
-		if err := f.tree.remove(ctx, path, isDir); err != nil {
+		if err := f.tree.remove(ctx, path, isDir); err != nil && !(c != nil && c.isFresh() && errno(err) == syscall.ENOENT) {
 			return err
 		}
 	}

@@ -98,6 +98,7 @@ func (c *content) restore(text []byte) error {
 		c.sent = w.Sent.entry()
 	}
 	c.begun, c.run = true, -1 // before this mount
+	c.tried = c.temp != ""
 	return nil
 }
 

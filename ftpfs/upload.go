@@ -212,6 +212,11 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 	commit := c.commitment(path)
 	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
+	if err != nil && !notStored(err) {
+		c.mu.Lock()
+		c.tried = true
+		c.mu.Unlock()
+	}
 	var lost *ftpclient.LostError
 	switch {
 	case err == nil:
@@ -244,6 +249,9 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 		e.Size = size
 	}
 	if e.Size != size {
+		c.mu.Lock()
+		c.tried = true
+		c.mu.Unlock()
 		return e, fmt.Errorf("%s has %d bytes of %d on the server: %w", path, e.Size, size, io.ErrShortWrite)
 	}
 	return e, nil

@@ -221,3 +221,28 @@ fails(errno.ESTALE, os.close, f)
 		t.Errorf("the server has %q, and beside it %q", got, beside)
 	}
 }
+
+// A new file whose upload went through unnoticed does not come back when it is
+// removed.
+func TestFileIsRemovedAfterItsUploadWasLost(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+	hold := server.HoldReply("RNTO", 0)
+	defer hold.Release()
+	c := start(t, m, "exec cp /bin/true file")
+	reached(t, hold)
+	server.Down()
+	hold.Release()
+	out, err := c.wait(endsIn)
+	wantOutage(t, out, err)
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, endsIn, "the removal", func() error {
+		_, err := m.Try("rm file")
+		return err
+	})
+	m.Run("test ! -e file")
+	m.Unmount()
+	wantNames(t, server, "/")
+}
