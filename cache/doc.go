@@ -34,8 +34,8 @@
 // Each dirty file has a journal beside it, from before its first change until
 // Clean. It survives the process, however that ends: every write that has
 // returned is found by Resume. A crash of the machine may take what was written
-// after the last Sync, and all of a file without one; what Sync was called for is
-// found. Of a block that has no checksum there, only what is dirty is believed; the
+// after the last Sync; what Sync was called for is found, and a file without one
+// stays in the directory. Of a block that has no checksum there, only what is dirty is believed; the
 // rest is absent. A journal whose end was cut short by a crash ends before that; one that
 // is damaged otherwise, or whose data is, is told of and never given back: it
 // stays in the directory for its user to look at.

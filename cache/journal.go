@@ -225,7 +225,7 @@ type journal struct {
 
 var (
 	errDamaged  = errors.New("the journal is damaged")
-	errUnsynced = errors.New("it was being written when the machine stopped, and had not been closed")
+	errUnsynced = errors.New("it was written shortly before the machine stopped")
 )
 
 // readJournal tells what a journal says, in a process of the machine's run

@@ -192,8 +192,14 @@ func TestJournalAfterTheMachineStopped(t *testing.T) {
 	}
 	s = openTree(t, dir)
 	list, failed := s.Resume()
-	if len(list) != 1 || len(failed) != 1 || !strings.Contains(failed[0].Error(), "/written is lost: it was being written when the machine stopped") {
+	if len(list) != 1 || len(failed) != 1 || !strings.Contains(failed[0].Error(), "may be damaged and is not uploaded: it was written shortly before the machine stopped") {
 		t.Fatalf("%v, %v", list, failed)
+	}
+	if text := failed[0].Error(); !strings.Contains(text, "/written, left") || !strings.Contains(text, s.dir.String()+"/"+g.name) {
+		t.Errorf("%s does not tell which file it is: %s", text, s.dir.String()+"/"+g.name)
+	}
+	if data, err := os.ReadFile(filepath.Join(s.dir.String(), g.name)); err != nil || !bytes.Equal(data, want) {
+		t.Errorf("what was not synced is not there for its user to look at: %v", err)
 	}
 	if got := readAll(t, list[0].File); !bytes.Equal(got, want) || string(list[0].Note) != "note" {
 		t.Errorf("%d bytes, %s", len(got), list[0].Note)
@@ -201,9 +207,13 @@ func TestJournalAfterTheMachineStopped(t *testing.T) {
 	_, err = list[0].File.WriteAt([]byte("more"), 0)
 	must(t, err)
 	crash(s)
-	s, all := resumeAll(t, dir)
+	s = openTree(t, dir)
+	list, failed = s.Resume()
+	if len(list) != 1 || len(failed) != 1 {
+		t.Fatalf("after another crash: %v, %v", list, failed)
+	}
 	copy(want, "more")
-	if got := readAll(t, all["/synced"].File); !bytes.Equal(got, want) {
+	if got := readAll(t, list[0].File); !bytes.Equal(got, want) {
 		t.Errorf("%d bytes after another crash", len(got))
 	}
 	must(t, s.Close())

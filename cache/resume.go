@@ -43,9 +43,7 @@ func (s *Files) resume(local string) (*Resumed, error) {
 	j, err := readJournal(data, bootID())
 	switch {
 	case errors.Is(err, errUnsynced):
-		s.dir.removeFile(journalName(local))
-		s.dir.removeFile(local)
-		return nil, fmt.Errorf("%s is lost: %w", j.Path, err)
+		return nil, fmt.Errorf("%s, left by an earlier mount as %s/%s, may be damaged and is not uploaded: %w", j.Path, s.dir, local, err)
 	case err != nil && j == nil:
 		return nil, fmt.Errorf("a file of unknown name, left by an earlier mount as %s/%s, cannot be uploaded: %w", s.dir, local, err)
 	case err != nil:

@@ -3,7 +3,9 @@ package ftpfs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"ftpfs/ftpclient"
@@ -55,6 +57,7 @@ func (u *uploads) try(n *node, c *content, wait time.Duration, first func(contex
 
 func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func(context.Context, *node, *content) error) {
 	for last := false; !last; {
+		safe := time.AfterFunc(syncAfter, func() { u.secure(c) }) // unless it is uploaded by then
 		select {
 		case <-time.After(wait):
 			if u.delay > 0 && c.writing() {
@@ -64,9 +67,11 @@ func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func
 		case <-u.hurry:
 			last = true
 		case <-u.base.Done():
+			safe.Stop()
 			return
 		}
 		err := u.inTurn(func() error { return upload(u.base, a.node, c) })
+		safe.Stop()
 		u.mu.Lock()
 		a.err = err
 		u.mu.Unlock()
@@ -79,6 +84,16 @@ func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func
 		} else {
 			wait = min(max(2*wait, firstRetry), lastRetry)
 		}
+	}
+}
+
+// secure makes what waits durable here: its writers may have gone. It blocks for
+// the local disk, where one file goes after the other.
+func (u *uploads) secure(c *content) {
+	u.disk.Lock()
+	defer u.disk.Unlock()
+	if err := c.file.Sync(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		u.log.Error("what waits for its upload is not safe from a crash of this machine", "error", err)
 	}
 }
 

@@ -128,3 +128,23 @@ func TestUploadBehindFails(t *testing.T) {
 	m.Unmount()
 	wantNames(t, server, "/", "file")
 }
+
+// What waits for its upload for long survives a crash of the machine.
+func TestWhatWaitsIsMadeDurable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, m := mountEmbedded(t, ftpfs.Options{WriteBack: time.Hour, CacheDir: dir}, nil)
+	m.Run("echo text > file")
+	eventually(t, 10*time.Second, "the journal", func() error {
+		found, err := filepath.Glob(filepath.Join(dir, "ftpfs-tree-*", "j*"))
+		if err != nil || len(found) != 1 {
+			return fmt.Errorf("%d journals (%v)", len(found), err)
+		}
+		text, err := os.ReadFile(found[0])
+		if err == nil && !strings.Contains(string(text), `"synced":true`) {
+			err = fmt.Errorf("it is not durable: %s", text)
+		}
+		return err
+	})
+	m.Unmount()
+}

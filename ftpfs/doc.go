@@ -73,6 +73,7 @@
 //
 //	content.upload   one upload, rename, removal, resize or change of attributes of a file at a time
 //	node.opening     one content of a file is made or given up at a time
+//	uploads.disk     a file that waits is made durable
 //	content.noting   one note of a file goes into its journal at a time
 //	dirHandle.mu     the entries of an open directory; the cache may be asked under it
 //	uploads.mu       the files that wait for another try
@@ -86,7 +87,7 @@
 //
 // Of two files, the upload lock of the node with the lower number comes first.
 // It is the only lock that is held across the network, and a waiter may leave;
-// node.opening and content.noting are held across the local disk. Under streams.mu and content.mu
+// node.opening, uploads.disk and content.noting are held across the local disk. Under streams.mu and content.mu
 // the cache may be asked what it has. All other locks (temps, handles, server,
 // reader) are held alone.
 //

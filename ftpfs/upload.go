@@ -30,6 +30,7 @@ type uploads struct {
 	turns    chan struct{}  // has one for each upload behind the programs
 	hurry    chan struct{}  // closed when what waits has its last go
 	pursuits sync.WaitGroup // of what waits
+	disk     sync.Mutex     // held while a file that waits is made durable
 	wg       sync.WaitGroup // senders, and removals of litter
 
 	mu      sync.Mutex
