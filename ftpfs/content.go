@@ -49,6 +49,7 @@ type content struct {
 	alters  int             // own changes of the server's version under way
 	hidden  *unlinked       // the server's copy when it was unlinked while open; nil if it was not
 	mtime   time.Time       // of the last local write, or as set since
+	told    time.Time       // the mtime that the journal has
 	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
 	kept    func()          // lets go of what is kept since the server has only a part of it; nil: nothing is
 	sender  *sender         // sends it meanwhile; nil: none does
@@ -196,14 +197,19 @@ func (c *content) changeable(placed bool) (moved bool, err error) {
 
 // end ends what begin announced. note, unless it is nil, is told of the change.
 // Times are what servers can hold: whole seconds, so that they do not change by
-// the upload.
+// the upload. The journal is told once a second: with the time of an earlier upload
+// a later mount would make a version that looks like that one.
 func (c *content) end(note func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.changes--
 	if note != nil {
 		c.mtime = time.Now().UTC().Truncate(time.Second)
 		note()
+	}
+	untold := note != nil && !c.mtime.Equal(c.told)
+	c.mu.Unlock()
+	if untold {
+		c.journal()
 	}
 }
 

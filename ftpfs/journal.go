@@ -74,6 +74,7 @@ func (c *content) journal() {
 		sent := writtenEntry(c.sent)
 		w.Sent = &sent
 	}
+	c.told = c.mtime
 	c.mu.Unlock()
 	text, err := json.Marshal(w)
 	if err == nil {
