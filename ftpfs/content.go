@@ -51,7 +51,8 @@ type content struct {
 	mtime   time.Time       // of the last local write, or as set since
 	told    time.Time       // the mtime that the journal has
 	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
-	kept    func()          // lets go of what is kept since the server has only a part of it; nil: nothing is
+	torn    bool            // the server has a part of it only, in the place of base
+	kept    func()          // lets go of what is kept since then; nil: nothing is
 	sender  *sender         // sends it meanwhile; nil: none does
 	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool

@@ -11,25 +11,32 @@ import (
 // the upload begins: all of the new one is kept here until it has ended well.
 
 // storeInPlace is publish for that.
-func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, from, end int64) (ftpclient.Entry, error) {
+func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own bool, from, end int64) (ftpclient.Entry, error) {
 	release := c.file.Keep()
 	if err := complete(ctx, c, path, from, end); err != nil {
 		release()
 		return ftpclient.Entry{}, err
 	}
-	if c.builds() { // and the server is about to lose it: the journal has to know of all
+	builds, undo := own && c.builds(), func() {}
+	if own {
+		undo = c.keep(release)
+	} else {
+		defer release()
+	}
+	if builds { // and the server is about to lose it: the journal has to know of all
 		if err := c.file.Sync(); err != nil {
-			release()
+			undo()
 			return ftpclient.Entry{}, err
 		}
 	}
 	w, err := u.client.Store(ctx, path)
 	if err != nil {
-		release()
+		if !uncertain(err) {
+			undo()
+		}
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
 	}
 	defer w.Abort() // does nothing after a Commit that went through
-	c.keep(release)
 	defer c.alter()()
 	w.Announce(path, max(0, end-from))
 	k := c.commitment("")
@@ -47,11 +54,13 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, fro
 	return e, nil
 }
 
-// keep is told that the server does not have the version any more that c builds
-// upon, and what lets go of the bytes that are here instead.
-func (c *content) keep(release func()) {
+// keep is told that the server will not have the version any more that c builds
+// upon, and what lets go of the bytes that are here instead. undo is for when
+// nothing has come of that.
+func (c *content) keep(release func()) (undo func()) {
 	c.mu.Lock()
-	c.whole = true
+	torn, whole, tried := c.torn, c.whole, c.tried
+	c.torn, c.whole, c.tried = true, true, true
 	before := c.kept
 	c.kept = release
 	c.mu.Unlock()
@@ -59,19 +68,29 @@ func (c *content) keep(release func()) {
 		before()
 	}
 	c.journal()
+	return func() {
+		if torn {
+			return
+		}
+		c.mu.Lock()
+		c.whole, c.tried = whole, tried
+		c.mu.Unlock()
+		c.unkeep()
+		c.journal()
+	}
 }
 
 // isTorn tells whether the server has a part of c only.
 func (c *content) isTorn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.kept != nil
+	return c.torn
 }
 
 func (c *content) unkeep() {
 	c.mu.Lock()
 	release := c.kept
-	c.kept = nil
+	c.kept, c.torn = nil, false
 	c.mu.Unlock()
 	if release != nil {
 		release()

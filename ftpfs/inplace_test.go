@@ -1,12 +1,16 @@
 package ftpfs_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"ftpfs/ftpfs"
 	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
+
+	"github.com/spf13/afero"
 )
 
 // On a server that renames nothing files are written all the same, also when an
@@ -38,4 +42,38 @@ func TestStoredInPlace(t *testing.T) {
 		}
 	}
 	wantNames(t, server, "/", "big", "new", "old")
+}
+
+// What broke off while it was stored in place is stored by the next mount: half
+// of it on the server is nobody else's version.
+func TestStoredInPlaceByTheNextMount(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Start(t, ftptest.Options{})
+	old := string(random(3 << 20))
+	if err := afero.WriteFile(server.Fs(), "/file", []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	opts := ftpfs.Options{InPlace: true, CacheDir: t.TempDir()}
+	mount := func() *fusetest.Mount { return fusetest.Server(t, embeddedConfig(server, silence), opts) }
+	m := mount()
+	server.DropData("STOR", 1<<20, ftptest.Always)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	if err := m.FS.Unmount(t.Context()); err == nil {
+		t.Fatal("unmounted with nothing left to do")
+	}
+	if half := served(t, server, "/file"); len(half) >= len(old) {
+		t.Fatalf("the server has %d bytes", len(half))
+	}
+	server.ClearFaults()
+	m = mount()
+	eventually(t, endsIn, "the upload", func() error {
+		if m.FS.Stats().Waiting > 0 {
+			return errors.New("it waits")
+		}
+		return nil
+	})
+	if got := served(t, server, "/file"); got != old[:2_000_000]+"X"+old[2_000_001:] {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	wantNames(t, server, "/", "file")
 }

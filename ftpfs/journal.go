@@ -19,6 +19,7 @@ type note struct {
 	Fresh   bool       `json:"fresh,omitempty"`
 	Whole   bool       `json:"whole,omitempty"`
 	Placed  bool       `json:"placed,omitempty"`
+	Torn    bool       `json:"torn,omitempty"`
 	Tail    int64      `json:"tail,omitempty"`
 	ModTime noteTime   `json:"mtime"`
 	Mode    *uint32    `json:"mode,omitempty"` // if it was set
@@ -65,7 +66,7 @@ func (c *content) journal() {
 	c.noting.Lock()
 	defer c.noting.Unlock()
 	c.mu.Lock()
-	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp)}
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp)}
 	if c.modeSet {
 		mode := uint32(c.mode)
 		w.Mode = &mode
@@ -98,8 +99,9 @@ func (c *content) restore(text []byte) error {
 	if w.Sent != nil {
 		c.sent = w.Sent.entry()
 	}
-	c.begun, c.run = true, -1 // before this mount
-	c.tried = c.temp != ""
+	c.begun, c.run = true, -1        // before this mount
+	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
+	c.tried = c.temp != "" || c.torn
 	return nil
 }
 

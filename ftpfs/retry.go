@@ -55,7 +55,7 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		from = c.file.FirstDirty() // what it built upon is gone
 	}
 	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
-	e, err := u.publish(ctx, c, beside, from)
+	e, err := u.publish(ctx, c, beside, false, from)
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (u *uploads) update(ctx context.Context, c *content, path string) (stored, 
 			return stored{}, changedBelow(path, err)
 		}
 	}
-	e, err := u.publish(ctx, c, path, 0)
+	e, err := u.publish(ctx, c, path, true, 0)
 	return stored{Entry: e}, err
 }
 
@@ -159,9 +159,9 @@ func changedBelow(path string, err error) error {
 	return err
 }
 
-// publish brings the bytes of c from off on to path and returns what the server
-// has then.
-func (u *uploads) publish(ctx context.Context, c *content, path string, from int64) (ftpclient.Entry, error) {
+// publish brings the bytes of c from off on to path, which is c's own or another
+// one, and returns what the server has then.
+func (u *uploads) publish(ctx context.Context, c *content, path string, own bool, from int64) (ftpclient.Entry, error) {
 	c.mu.Lock()
 	followed := c.base.Followed
 	c.mu.Unlock()
@@ -173,7 +173,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, from int
 	}
 	end := c.file.Size()
 	if u.inPlace {
-		return u.storeInPlace(ctx, c, path, from, end)
+		return u.storeInPlace(ctx, c, path, own, from, end)
 	}
 	w, temp, err := u.sentAhead(ctx, c, path, from, end)
 	if err != nil {
