@@ -13,6 +13,18 @@ func (f *File) FirstDirty() int64 {
 	return f.dirty[0].start
 }
 
+// NextDirty returns the first range at or after off that the server lacks, empty
+// if there is none.
+func (f *File) NextDirty(off int64) (start, end int64) {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	i := f.dirty.from(off)
+	if i == len(f.dirty) {
+		return off, off
+	}
+	return max(f.dirty[i].start, off), f.dirty[i].end
+}
+
 // Sent tells that the server has [start, end) as it was in the state of gen,
 // though not yet all of that. The range is not dirty any more. If f has changed
 // since, the answer is false and f stays as it is.

@@ -78,6 +78,9 @@ func (u *uploads) pursue(c *content, a *attempt, wait time.Duration, upload func
 		if u.settled(a.node, c, err) {
 			return
 		}
+		if err != nil {
+			u.log.Info("an upload will be tried again", "error", err)
+		}
 		upload = u.retry
 		if err == nil && u.delay > 0 { // it was written to meanwhile
 			wait = u.delay

@@ -38,17 +38,17 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	}
 	gen, _ = c.file.Dirty()
 	size := c.file.Size()
-	start, end := c.file.Missing(0, size)
-	if now.Size == size && start >= end {
-		same, err := u.same(ctx, c, path, 0, size)
+	if now.Size == size {
+		same, err := u.hasChanges(ctx, c, path)
 		if err != nil {
 			return err
 		}
 		if same { // by an upload whose end nobody has seen
-			u.published(n, c, path, stored{Entry: now}, gen)
+			u.published(n, c, path, stored{Entry: now, mixed: true}, gen)
 			return nil
 		}
 	}
+	start, end := c.file.Missing(0, size)
 	c.lose() // nothing of the newer version belongs to it
 	from := int64(0)
 	if start < end {
@@ -66,6 +66,21 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return errChanged
 	}
 	return errKeptBeside
+}
+
+// hasChanges tells whether the server has all that was changed here: not what it
+// was changed from, which may be absent.
+func (u *uploads) hasChanges(ctx context.Context, c *content, path string) (bool, error) {
+	for off := int64(0); ; {
+		start, end := c.file.NextDirty(off)
+		if start >= end {
+			return true, nil
+		}
+		if same, err := u.same(ctx, c, path, start, end); !same || err != nil {
+			return false, err
+		}
+		off = end
+	}
 }
 
 // errKeptBeside: the bytes are on the server, under another name.
