@@ -214,9 +214,9 @@ func TestBoundHoldsOverProcesses(t *testing.T) {
 			t.Errorf("%d bytes on the disk, bound %d", got, most)
 		}
 	}
-	// Other trees that nobody uses share the same bound.
+	// Other trees that nobody uses share a bound.
 	for i, name := range []string{"b", "c", "d"} {
-		s, err := OpenFiles(FilesConfig{Dir: dir, Name: name, MaxBytes: most, BlockSize: testBlock})
+		s, err := OpenFiles(FilesConfig{Dir: dir, Name: name, MaxBytes: most, IdleBytes: most, BlockSize: testBlock})
 		must(t, err)
 		f := open(t, s, "/f", 3*testBlock)
 		fill(t, f, 0, 3*testBlock)
@@ -296,5 +296,24 @@ func TestDoubtfulContentsDoNotSurviveTheProcess(t *testing.T) {
 				t.Error("what was in doubt when it was changed is there")
 			}
 		})
+	}
+}
+
+func TestSmallCacheLeavesThoseOfOtherTrees(t *testing.T) {
+	dir := t.TempDir()
+	s := openTree(t, dir)
+	f := open(t, s, "/f", 3*testBlock)
+	fill(t, f, 0, 3*testBlock)
+	must(t, f.Close())
+	must(t, s.Close())
+	for _, most := range []int64{-1, testBlock} {
+		other, err := OpenFiles(FilesConfig{Dir: dir, Name: "another", MaxBytes: most, BlockSize: testBlock})
+		must(t, err)
+		must(t, other.Close())
+		s = openTree(t, dir)
+		if !cached(t, s, "/f", 3*testBlock) {
+			t.Errorf("gone by a cache of %d bytes", most)
+		}
+		must(t, s.Close())
 	}
 }

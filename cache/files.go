@@ -18,9 +18,11 @@ type FilesConfig struct {
 	// MaxBytes bounds the data on disk; 0 means 1 GiB, less than 0 that
 	// nothing is kept beyond its use. Dirty data on the disk comes on top, and is
 	// never evicted.
-	// What is in the directory for other Names, of which no process makes use
-	// now, is bounded by it, too, all together.
 	MaxBytes int64
+	// IdleBytes bounds what is in the directory for other Names, of which no
+	// process makes use now, all together; 0 means MaxBytes, but at least 1 GiB:
+	// a small cache is no reason to empty those of others.
+	IdleBytes int64
 	// BlockSize is what is evicted at once, in bytes; 0 means 1 MiB. Small
 	// sizes should be multiples of the disk's own.
 	BlockSize int64
@@ -108,7 +110,10 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	}
 	var left []string
 	var ids uint64
-	dir, err := openPrivate(cfg.Dir, cfg.Name, cfg.MaxBytes)
+	if cfg.IdleBytes == 0 {
+		cfg.IdleBytes = max(cfg.MaxBytes, 1<<30)
+	}
+	dir, err := openPrivate(cfg.Dir, cfg.Name, cfg.IdleBytes)
 	switch {
 	case err == nil:
 		if left, ids, err = dir.leftovers(); err != nil {
