@@ -1,10 +1,12 @@
 package ftpfs_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -236,4 +238,45 @@ func TestDeletingWhatWaitsForItsUpload(t *testing.T) {
 	server.ClearFaults()
 	m.Unmount()
 	wantNames(t, server, "/")
+}
+
+// What is the only version on the server, under whatever name, is not what a later
+// mount tidies up.
+func TestOnlyVersionIsNoLitterOfALaterMount(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, m := mountEmbedded(t, ftpfs.Options{CacheDir: dir}, map[string]string{"/from": "new", "/to": "original"})
+	hold := server.HoldReply("RNTO", 0)
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	c := start(t, m, "exec cp from to")
+	reached(t, hold) // the refusal of the direct way
+	second := server.HoldReply("RNTO", 0)
+	hold.Release()
+	reached(t, second) // the original has stepped aside
+	server.Refuse("RNTO", "553 Rename failed.", ftptest.Always)
+	second.Release()
+	if out, err := c.wait(endsIn); err == nil {
+		t.Errorf("it was stored: %s", out)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "ftpfs-tree-*", "j*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d journals (%v)", len(found), err)
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := regexp.MustCompile(`"note":"([^"]*)"`).FindAllSubmatch(text, -1)
+	if len(notes) == 0 {
+		t.Fatalf("no note: %s", text)
+	}
+	note, err := base64.StdEncoding.DecodeString(string(notes[len(notes)-1][1]))
+	if err != nil || !strings.Contains(string(note), `"base"`) || strings.Contains(string(note), `"temp"`) {
+		t.Errorf("it says %s (%v)", note, err)
+	}
+	server.ClearFaults()
+	m.Unmount()
+	if got := served(t, server, "/to"); got != "new" {
+		t.Errorf("the server has %q", got)
+	}
 }

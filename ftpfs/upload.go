@@ -236,6 +236,7 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 		}
 		if err != nil && !c.isFresh() && u.tree.missing(ctx, path) {
 			u.tree.temps.left(temp) // the only version under any name: nobody's to delete
+			c.sending("")           // nor a later mount's
 			return ftpclient.Entry{}, err
 		}
 	}
