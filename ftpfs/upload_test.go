@@ -194,12 +194,20 @@ func TestFileIsWrittenWhileItIsKeptBeside(t *testing.T) {
 f = os.open("file", os.O_RDWR)
 os.pwrite(f, b"ours", 0)
 fails(errno.ENOSPC, os.close, f)
+others()
 f = os.open("file", os.O_RDWR)
 others()
 os.pwrite(f, b"more", 4)
 others()
 fails(errno.ESTALE, os.close, f)
 `, func() {
+		eventually(t, endsIn, "the last close", func() error {
+			if m.FS.Stats().Waiting == 0 {
+				return errors.New("nothing waits")
+			}
+			return nil
+		})
+	}, func() {
 		if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
 			t.Error(err)
 		}
