@@ -59,16 +59,18 @@ func refusal(verb, path string, r reply) *Error {
 // (*connError), or, when no data connection came about, a *dataError; with the latter
 // the control connection is usable unless c.err is set.
 func (c *conn) open(ctx context.Context, t transfer, a *attempt) (opened, error) {
-	if d := c.takeSpare(); d != nil {
-		o, err := c.openSpare(ctx, d, t)
-		if !isDataError(err) {
-			return o, err
+	if m := c.client.modes.get(); c.spare != nil && c.spare.mode == m {
+		if d := c.takeSpare(m); d != nil {
+			o, err := c.openSpare(ctx, d, t)
+			if !isDataError(err) {
+				return o, err
+			}
+			if c.err != nil {
+				c.client.modes.forget(m)
+				return opened{}, err
+			}
+			// The spare data connection was dead; the control connection is in order.
 		}
-		if c.err != nil {
-			c.client.modes.forget(d.mode)
-			return opened{}, err
-		}
-		// The spare data connection was dead; the control connection is in order.
 	}
 	nc, err := c.openAnyhow(ctx, t, a)
 	return c.begun(opened{nc: nc}, err)
@@ -96,7 +98,6 @@ func (c *conn) begun(o opened, err error) (opened, error) {
 
 // openAnyhow opens a data connection in whatever mode works.
 func (c *conn) openAnyhow(ctx context.Context, t transfer, a *attempt) (net.Conn, error) {
-	c.dropSpare() // the server forgets it
 	modes := &c.client.modes
 	if m := modes.get(); m != ModeAuto && !a.tried(m) {
 		nc, err := c.openBy(ctx, m, t, true)
@@ -140,16 +141,20 @@ func isDataError(err error) bool {
 // transfer command before the data connection exists.
 func (c *conn) openBy(ctx context.Context, m Mode, t transfer, proven bool) (net.Conn, error) {
 	if !m.passive() {
+		c.dropSpare() // the server forgets it
 		return c.openActive(ctx, m, t, proven)
 	}
-	to, err := c.askPassive(m)
-	if err != nil {
-		return nil, err
+	d := c.takeSpare(m)
+	if d == nil {
+		to, err := c.askPassive(m)
+		if err != nil {
+			return nil, err
+		}
+		if proven {
+			return c.start(ctx, c.dialData(m, to, c.client.cfg.Timeout), t)
+		}
+		d = c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
 	}
-	if proven {
-		return c.start(ctx, c.dialData(m, to, c.client.cfg.Timeout), t)
-	}
-	d := c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
 	if err := c.await(ctx, d); err != nil {
 		d.drop()
 		return nil, err

@@ -86,7 +86,7 @@ func TestLogOfHost(t *testing.T) {
 	e, cl := embedded(t, Config{VirtualHost: "h.example.org", ClientName: "test"})
 	e.Refuse("HOST", "220 Welcome to h.", 1)
 	connect(t, cl)
-	expectWrites(t, e, "HOST", "USER+PASS+CLNT+OPTS+TYPE+FEAT+PWD")
+	expectWrites(t, e, "HOST", "USER+PASS+CLNT+OPTS+TYPE+PWD+EPSV+FEAT")
 	commands := e.Log().Commands()
 	for _, want := range []string{"HOST h.example.org", "CLNT test"} {
 		if !slices.Contains(commands, want) {

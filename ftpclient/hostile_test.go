@@ -118,8 +118,8 @@ func TestLoginErrorsAreReadable(t *testing.T) {
 			p.drain()
 		}}, "USER: 421 bye"},
 		"421 at FEAT": {[]func(p *peer){func(p *peer) {
-			p.expect(loginLines...)
-			p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type", "421 bye")
+			p.expect(firstLoginLines...)
+			p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type", `257 "/"`, "500 what?", "421 bye")
 			p.drain()
 		}}, "FEAT: 421 bye"},
 		"421 at OPTS": {[]func(p *peer){func(p *peer) {

@@ -208,7 +208,6 @@ func TestListingMemory(t *testing.T) {
 func TestDrippingListing(t *testing.T) {
 	s := startScript(t, func(p *peer) {
 		p.login(" MLST type*;size*;")
-		p.epsv()
 		p.expect("MLSD /")
 		data := p.accept()
 		defer data.Close()
@@ -234,7 +233,6 @@ func TestSlowListing(t *testing.T) {
 	const n = 10
 	s := startScript(t, func(p *peer) {
 		p.login(" MLST type*;size*;")
-		p.epsv()
 		p.expect("MLSD /")
 		data := p.accept()
 		p.send("150 here it comes")

@@ -31,10 +31,7 @@ type served struct {
 // listen serves listings of /d by LIST, the first over a data connection of its own, the
 // next over the spare ones.
 func (p *peer) list(all ...served) {
-	for i, s := range all {
-		if i == 0 {
-			p.epsv()
-		}
+	for _, s := range all {
 		data := p.accept()
 		p.expect("CWD /d", s.verb)
 		p.send("250 there", "150 here it comes")

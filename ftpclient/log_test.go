@@ -96,7 +96,7 @@ func expectWrites(t *testing.T, e *ftptest.Embedded, want ...string) {
 func TestLogOfLogin(t *testing.T) {
 	e, cl := embedded(t, Config{})
 	connect(t, cl)
-	expectWrites(t, e, "USER+PASS+OPTS+TYPE+FEAT+PWD")
+	expectWrites(t, e, "USER+PASS+OPTS+TYPE+PWD+EPSV+FEAT")
 	if n := cl.Stats().RoundTrips; n != 1 {
 		t.Errorf("%d round trips", n)
 	}
@@ -115,7 +115,7 @@ func TestLogOfTransfers(t *testing.T) {
 				t.Fatal(err)
 			}
 			settled(t, cl)
-			expectWrites(t, e, "USER+PASS+OPTS+TYPE+FEAT+PWD", verb, "MLSD", verb)
+			expectWrites(t, e, "USER+PASS+OPTS+TYPE+PWD+"+verb+"+FEAT", "MLSD", verb)
 			for range 3 {
 				e.Log().Reset()
 				if got := read(t, cl, "/f", 1024); !bytes.Equal(got, data) {

@@ -147,17 +147,21 @@ func (c *conn) logIn(stepwise bool) error {
 		cmds = append(cmds, command{"CLNT", cfg.ClientName})
 	}
 	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
-	if !known {
-		cmds = append(cmds, command{verb: "FEAT"}, command{verb: "PWD"})
-	} else if facts != "" {
+	mode := c.passiveMode()
+	switch {
+	case !known:
+		mode = c.firstMode()
+		cmds = append(cmds, command{verb: "PWD"})
+	case facts != "":
 		cmds = append(cmds, command{"OPTS", "MLST " + facts})
-	}
-	mode := ModeAuto
-	if known {
-		mode = c.passiveMode()
 	}
 	if mode != ModeAuto {
 		cmds = append(cmds, passiveCommand(mode)) // the spare data connection
+	}
+	if !known {
+		// Last, since servers send it line by line, and a new TCP connection bears ten packets:
+		// its end comes a round trip later, while the data connection is opened.
+		cmds = append(cmds, command{verb: "FEAT"})
 	}
 	d := &dialogue{c, cmds, stepwise}
 	if !stepwise {
@@ -190,20 +194,42 @@ func (c *conn) logIn(stepwise bool) error {
 	if !r.ok() {
 		return refusal("TYPE", "", r)
 	}
-	switch {
-	case !known:
-		err = c.introduce(d, banner)
-	case facts != "":
-		_, err = d.next(cfg.Timeout)
+	if !known || facts != "" {
+		if r, err = d.next(cfg.Timeout); err != nil { // PWD, or OPTS MLST
+			return err
+		}
 	}
-	if err != nil || mode == ModeAuto {
+	if mode != ModeAuto {
+		if err := d.readSpare(mode); err != nil {
+			return err
+		}
+	}
+	if !known {
+		return c.introduce(d, banner, r)
+	}
+	return nil
+}
+
+// firstMode is how the first login may open a data connection, although nobody knows yet
+// whether that works; ModeAuto: not.
+func (c *conn) firstMode() Mode {
+	if m := c.client.cfg.Mode.candidates(c.peer.Is6()); m[0].passive() {
+		return m[0]
+	}
+	return ModeAuto
+}
+
+// readSpare reads where the server waits for the spare data connection, and begins to open
+// it. Where the reply does not tell, there is none.
+func (d *dialogue) readSpare(m Mode) error {
+	r, err := d.next(d.c.client.cfg.Timeout)
+	if err != nil || !r.ok() {
 		return err
 	}
-	if r, err = d.next(cfg.Timeout); err != nil || !r.ok() {
-		return err // without a spare data connection, then
-	}
-	if c.keepSpare(mode, r); c.err != nil {
-		return failed(passiveCommand(mode).verb, "", c.err)
+	if to, err := d.c.passiveAddr(m, r); err == nil {
+		d.c.dialSpare(m, to)
+	} else if !isDataError(err) {
+		return failed(passiveCommand(m).verb, "", err)
 	}
 	return nil
 }
@@ -293,14 +319,9 @@ func (d *dialogue) authenticate(cfg *Config) error {
 	return nil
 }
 
-// introduce reads what the first login asks: FEAT and PWD.
-func (c *conn) introduce(d *dialogue, banner string) error {
-	timeout := c.client.cfg.Timeout
-	feat, err := d.next(timeout)
-	if err != nil {
-		return err
-	}
-	pwd, err := d.next(timeout)
+// introduce reads the reply to FEAT and notes what the first login has told.
+func (c *conn) introduce(d *dialogue, banner string, pwd reply) error {
+	feat, err := d.next(c.client.cfg.Timeout)
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 
 func TestLoginInOneWrite(t *testing.T) {
 	s := startScript(t, func(p *peer) {
-		p.expectOne(loginLines...)
+		p.expectOne(firstLoginLines...)
 		p.send("120 wait", "220-two", "220 lines", "331 password", "230 in", "500 utf8", "200 type",
-			"211-Features", " MLST type*;size*;", " EPSV", "211 End", `257 "/home dir" is it`)
+			`257 "/home dir" is it`, "500 what?", "211-Features", " MLST type*;size*;", " EPSV", "211 End")
 		p.end()
 	})
 	cl := s.client(Config{})
@@ -25,7 +25,7 @@ func TestLoginInOneWrite(t *testing.T) {
 	if srv.Banner != "two lines" || !srv.HasMLSD || srv.Mode != "" || strings.Join(srv.Features, ",") != "EPSV,MLST type*;size*;" {
 		t.Errorf("%+v", srv)
 	}
-	if st := cl.Stats(); st.RoundTrips != 1 || st.Logins != 1 || st.Commands != 6 {
+	if st := cl.Stats(); st.RoundTrips != 1 || st.Logins != 1 || st.Commands != 7 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -67,7 +67,7 @@ func TestLoginStepByStep(t *testing.T) {
 	stepwise := func(p *peer, lines ...string) {
 		p.send("220 ready")
 		replies := map[string]string{"USER": "331 password", "PASS": "230 in", "OPTS": "500 no", "TYPE": "200 type",
-			"FEAT": "502 no", "PWD": `257 "/x"`}
+			"FEAT": "502 no", "PWD": `257 "/x"`, "EPSV": "502 no"}
 		for _, line := range lines {
 			p.expectOne(line)
 			p.send(replies[line[:min(4, len(line))]])
@@ -81,11 +81,11 @@ func TestLoginStepByStep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startScript(t, choke, func(p *peer) {
-				stepwise(p, loginLines...)
+				stepwise(p, firstLoginLines...)
 				p.expect("NOOP")
 				p.drain()
 			}, func(p *peer) {
-				stepwise(p, loginLines[:4]...)
+				stepwise(p, loginLines...)
 				p.expect("NOOP")
 				p.send("200 ok")
 				p.end()
@@ -95,7 +95,7 @@ func TestLoginStepByStep(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			var group sync.WaitGroup
 			group.Go(func() { cl.Noop(ctx) })
-			for cl.Stats().Commands < 13 {
+			for cl.Stats().Commands < 15 {
 				time.Sleep(time.Millisecond)
 			}
 			if err := cl.Noop(context.Background()); err != nil {
@@ -115,10 +115,10 @@ func TestAccount(t *testing.T) {
 		{"332 account", "503 already", "230 in"},
 	} {
 		s := startScript(t, func(p *peer) {
-			p.expectOne("USER u", "PASS p", "ACCT a", "OPTS UTF8 ON", "TYPE I", "FEAT", "PWD")
+			p.expectOne("USER u", "PASS p", "ACCT a", "OPTS UTF8 ON", "TYPE I", "PWD", "EPSV", "FEAT")
 			p.send("220 ready")
 			p.send(replies...)
-			p.send("200 utf8", "200 type", "500 feat", "500 pwd")
+			p.send("200 utf8", "200 type", "500 pwd", "500 epsv", "500 feat")
 			p.end()
 		})
 		cl := s.client(Config{Account: "a"})
@@ -179,7 +179,7 @@ func TestTooManyAtGreeting(t *testing.T) {
 func TestTraceMasksSecrets(t *testing.T) {
 	s := startScript(t, func(p *peer) {
 		p.expect("USER u", "PASS p", "ACCT secret")
-		p.send("220 ready", "331 password", "332 account", "230 in", "200 ok", "200 ok", "500 no", "500 no")
+		p.send("220 ready", "331 password", "332 account", "230 in", "200 ok", "200 ok", "500 no", "500 no", "500 no")
 		p.drain()
 	})
 	var mu sync.Mutex
@@ -192,7 +192,7 @@ func TestTraceMasksSecrets(t *testing.T) {
 	connect(t, cl)
 	mu.Lock()
 	defer mu.Unlock()
-	if len(lines) != 15 || lines[0] != (TraceLine{1, true, "USER u"}) || lines[7] != (TraceLine{1, false, "220 ready"}) {
+	if len(lines) != 17 || lines[0] != (TraceLine{1, true, "USER u"}) || lines[8] != (TraceLine{1, false, "220 ready"}) {
 		t.Errorf("%+v", lines)
 	}
 	if lines[1].Line != "PASS ***" || lines[2].Line != "ACCT ***" {

@@ -241,7 +241,6 @@ func TestCommitLost(t *testing.T) {
 
 func (p *peer) beginUpload() {
 	p.login()
-	p.epsv()
 }
 
 func TestCommitReplies(t *testing.T) {

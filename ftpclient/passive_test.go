@@ -3,6 +3,7 @@ package ftpclient
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -60,11 +61,58 @@ func TestPassiveAddress(t *testing.T) {
 	}
 }
 
+// Where the data connection that the first login asks for does not come about, that mode
+// is not tried again, and the reason is told.
+func TestFirstDataConnectionFails(t *testing.T) {
+	for name, epsv := range map[string]string{
+		"refused": "229 Entering Extended Passive Mode (|||1|)",
+		"unknown": "500 what?",
+		"no port": "229 somewhere",
+	} {
+		s := startScript(t, func(p *peer) {
+			p.expect(firstLoginLines...)
+			p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type", `257 "/home"`, epsv,
+				"211-Features", " MLST type*;size*;", "211 End")
+			if name != "refused" {
+				p.expect("EPSV")
+				p.send("500 what?")
+			}
+			p.expect("PASV")
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer l.Close()
+			p.send("227 (127,0,0,1," + commaPort(l.Addr().(*net.TCPAddr).Port) + ")")
+			data, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p.expect("MLSD /")
+			p.send("150 here")
+			io.WriteString(data, "type=file;size=1; one\r\n")
+			data.Close()
+			p.send("226 done")
+			p.drain()
+		})
+		var said bytes.Buffer
+		cl := s.client(Config{Connections: 1, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+		if l, err := cl.List(context.Background(), "/"); err != nil || len(l.Entries) != 1 {
+			t.Errorf("%s: %+v, %v", name, l, err)
+		}
+		if mode := cl.Server().Mode; mode != "pasv" || !strings.Contains(said.String(), "epsv: ") {
+			t.Errorf("%s: mode %s, %s", name, mode, &said)
+		}
+	}
+}
+
 // A failure to connect tells of the other address that the server named.
 func TestWrongAddressIsNamed(t *testing.T) {
 	s := startScript(t, func(p *peer) {
-		p.login()
-		p.expect("PASV")
+		p.expect(append(loginLines[:4:4], "PWD", "PASV", "FEAT")...)
+		p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type", `257 "/home"`)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Error(err)
@@ -72,7 +120,7 @@ func TestWrongAddressIsNamed(t *testing.T) {
 		}
 		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
-		p.send("227 (10,9,8,7," + commaPort(port) + ")")
+		p.send("227 (10,9,8,7,"+commaPort(port)+")", "211 none")
 		p.drain()
 	})
 	cl := s.client(Config{Mode: ModePASV, Connections: 1, Timeout: time.Second})

@@ -88,21 +88,28 @@ func (p *peer) expectOne(lines ...string) {
 	p.expect(lines...)
 }
 
-var loginLines = []string{"USER u", "PASS p", "OPTS UTF8 ON", "TYPE I", "FEAT", "PWD"}
+var (
+	loginLines      = []string{"USER u", "PASS p", "OPTS UTF8 ON", "TYPE I"}
+	firstLoginLines = append(loginLines[:4:4], "PWD", "EPSV", "FEAT")
+)
 
 func (p *peer) login(features ...string) { p.loginAs("ready", features...) }
 
+// loginAs is the first login; with EPSV in it, if it is allowed.
 func (p *peer) loginAs(banner string, features ...string) {
 	p.expect(loginLines...)
-	feat := append(append([]string{"211-Features"}, features...), "211 End")
-	p.send("220 "+banner, "331 password", "230 in", "200 utf8", "200 type")
-	p.send(feat...)
-	p.send(`257 "/home"`)
+	p.expect("PWD")
+	p.send("220 "+banner, "331 password", "230 in", "200 utf8", "200 type", `257 "/home"`)
+	if next, _ := p.br.Peek(4); string(next) == "EPSV" {
+		p.epsv()
+	}
+	p.expect("FEAT")
+	p.send(append(append([]string{"211-Features"}, features...), "211 End")...)
 }
 
 // loginAgain is the login of a later connection.
 func (p *peer) loginAgain() {
-	p.expect(loginLines[:4]...)
+	p.expect(loginLines...)
 	p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type")
 	if p.br.Buffered() > 0 { // in the same write, where a mode is known to work
 		p.epsv()

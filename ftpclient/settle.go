@@ -192,8 +192,7 @@ func (c *conn) keepSpare(m Mode, r reply) {
 		c.fail(err)
 		return
 	}
-	c.dropSpare()
-	c.spare = c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
+	c.dialSpare(m, to)
 }
 
 // wantsSpare tells in which mode the connection should open a spare data connection;

@@ -98,12 +98,22 @@ func (c *conn) dropSpare() {
 	}
 }
 
-// takeSpare returns the spare data connection if it is open and silent, or still
-// being opened.
-func (c *conn) takeSpare() *dataDial {
+// dialSpare begins to open the spare data connection.
+func (c *conn) dialSpare(m Mode, to passivePort) {
+	c.dropSpare()
+	c.spare = c.dialData(m, to, min(c.client.cfg.Timeout, detectTimeout))
+}
+
+// takeSpare returns the spare data connection if it is of this mode and open and silent,
+// or still being opened; in a mode that is not proven also if it has failed.
+func (c *conn) takeSpare(m Mode) *dataDial {
 	d := c.spare
 	c.spare = nil
 	if d == nil {
+		return nil
+	}
+	if d.mode != m {
+		d.drop()
 		return nil
 	}
 	select {
@@ -112,7 +122,10 @@ func (c *conn) takeSpare() *dataDial {
 		return d
 	}
 	if d.err != nil {
-		c.client.modes.forget(d.mode)
+		if c.client.modes.get() != m {
+			return d
+		}
+		c.client.modes.forget(m)
 		return nil
 	}
 	if !silent(d.nc) {

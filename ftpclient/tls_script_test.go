@@ -82,18 +82,22 @@ func (p *peer) auth() {
 	p.send("220 ready", "234 go on")
 }
 
-var tlsLoginLines = slices.Insert(slices.Clone(loginLines), 2, "PBSZ 0", "PROT P")
+var (
+	tlsLoginLines      = slices.Insert(slices.Clone(loginLines), 2, "PBSZ 0", "PROT P")
+	tlsFirstLoginLines = slices.Insert(slices.Clone(firstLoginLines), 2, "PBSZ 0", "PROT P")
+)
 
 // tlsLogin is the first login, in one write.
 func (p *peer) tlsLogin() {
-	p.expectOne(tlsLoginLines...)
-	p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type",
-		"211-Features", " MLST type*;size*;modify*;", "211 End", `257 "/home"`)
+	p.expectOne(tlsFirstLoginLines...)
+	p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", `257 "/home"`)
+	p.passive()
+	p.send("211-Features", " MLST type*;size*;modify*;", "211 End")
 }
 
 // tlsLoginAgain is the login of a later connection.
 func (p *peer) tlsLoginAgain() {
-	p.expectOne(tlsLoginLines[:6]...)
+	p.expectOne(tlsLoginLines...)
 	p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type")
 }
 
@@ -104,7 +108,6 @@ func (p *peer) tlsBegin(cfg *tls.Config) net.Conn {
 		p.t.FailNow()
 	}
 	p.tlsLogin()
-	p.epsv()
 	return p.accept()
 }
 

@@ -40,9 +40,9 @@ func TestTLSLogin(t *testing.T) {
 	}
 	s := startScript(t, func(p *peer) {
 		if p.startTLS(serverTLS) {
-			p.expectOne(tlsLoginLines...)
+			p.expectOne(tlsFirstLoginLines...)
 			p.send("220 ready")
-			p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", "211 none", `257 "/home"`)
+			p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", `257 "/home"`, "500 what?", "211 none")
 			p.end()
 		}
 	})
@@ -66,9 +66,9 @@ func TestTLSStepwise(t *testing.T) {
 		if !p.startTLS(serverTLS) {
 			return
 		}
-		for i, line := range tlsLoginLines {
+		for i, line := range tlsFirstLoginLines {
 			p.expectOne(line)
-			p.send([]string{"331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", "211 none", `257 "/home"`}[i])
+			p.send([]string{"331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", `257 "/home"`, "500 what?", "211 none"}[i])
 		}
 		p.end()
 	})
@@ -115,10 +115,10 @@ func TestTLSTryInClear(t *testing.T) {
 		}
 	}
 	s := startScript(t, inClear(func(p *peer) {
-		p.expectOne(loginLines...)
-		p.send("331 password", "230 in", "200 utf8", "200 type", "211 none", `257 "/home"`)
+		p.expectOne(firstLoginLines...)
+		p.send("331 password", "230 in", "200 utf8", "200 type", `257 "/home"`, "500 what?", "211 none")
 	}), inClear(func(p *peer) {
-		p.expectOne(loginLines[:4]...)
+		p.expectOne(loginLines...)
 		p.send("331 password", "230 in", "200 utf8", "200 type")
 	}))
 	log, text := logged()
@@ -286,8 +286,8 @@ func TestTLSOldServer(t *testing.T) {
 	}, func(p *peer) {
 		p.auth()
 		if p.startTLS(serverTLS) {
-			p.expect(tlsLoginLines...)
-			p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", "211 none", `257 "/home"`)
+			p.expect(tlsFirstLoginLines...)
+			p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", `257 "/home"`, "500 what?", "211 none")
 			p.end()
 		}
 	})
@@ -333,8 +333,8 @@ func TestTLSProtection(t *testing.T) {
 	s := startScript(t, func(p *peer) {
 		p.auth()
 		if p.startTLS(serverTLS) {
-			p.expect(tlsLoginLines...)
-			p.send("331 password", "230 in", "500 what?", "536 not here", "200 utf8", "200 type", "211 none", `257 "/home"`)
+			p.expect(tlsFirstLoginLines...)
+			p.send("331 password", "230 in", "500 what?", "536 not here", "200 utf8", "200 type", `257 "/home"`, "500 what?", "211 none")
 			p.drain()
 		}
 	})
@@ -348,10 +348,10 @@ func TestTLSProtection(t *testing.T) {
 		if !p.startTLS(serverTLS) {
 			return
 		}
-		p.expect("USER u", "PASS p", "PBSZ 0", "PROT C", "OPTS UTF8 ON", "TYPE I", "FEAT", "PWD")
-		p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type",
-			"211-Features", " MLST type*;", "211 End", `257 "/home"`)
-		p.epsv()
+		p.expect("USER u", "PASS p", "PBSZ 0", "PROT C", "OPTS UTF8 ON", "TYPE I", "PWD", "EPSV", "FEAT")
+		p.send("331 password", "230 in", "200 pbsz", "200 prot", "200 utf8", "200 type", `257 "/home"`)
+		p.passive()
+		p.send("211-Features", " MLST type*;", "211 End")
 		data := p.accept()
 		p.expectOne("MLSD /")
 		p.send("150 here")
