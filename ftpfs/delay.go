@@ -70,7 +70,7 @@ func (s *server) hold(req fuse.Request) bool {
 		return s.fs.opts.Xattr
 	}
 	id := req.Hdr().ID
-	c := s.begin(id, s.fs.opts.Patience)
+	c := s.begin(req.Hdr(), s.fs.opts.Patience)
 	s.wg.Go(func() {
 		err := s.fs.reach(c.ctx)
 		s.finish(id, c)

@@ -64,8 +64,9 @@
 // since copying programs would want to make another.
 //
 // An outage is EIO, ETIMEDOUT or EHOSTUNREACH, never ENOENT. A signal frees a
-// waiting caller after a short grace, but a change that has been sent to the
-// server is carried to its end behind it.
+// waiting caller, at once if it is the end of it, else after a short grace; but a
+// change that has been sent to the server is carried to its end behind it. The kernel
+// lets nobody interrupt what a program does while it exits, such as to close its files.
 //
 // # Locks
 //

@@ -12,3 +12,10 @@ func (f *FS) Nodes() int {
 // Late makes the mount believe that a listing was used shortly before it
 // expires.
 func (f *FS) Late(dir string) { f.renewal.used(dir, time.Now()) }
+
+// Grace sets how long a signal leaves those alone who do not die of it.
+func (f *FS) Grace(d time.Duration) {
+	f.server.mu.Lock()
+	defer f.server.mu.Unlock()
+	f.server.grace = d
+}

@@ -13,8 +13,8 @@ import (
 	"bazil.org/fuse"
 )
 
-// grace is how long a signal leaves a waiting request alone. At once would
-// break programs with interval timers, whose system calls would never end.
+// grace is how long a signal leaves a waiting request alone, unless it is the end of who
+// waits. At once would break programs with interval timers, whose system calls would never end.
 const grace = 1500 * time.Millisecond
 
 // A server answers the kernel's requests: in the reader what memory and the
@@ -28,19 +28,21 @@ type server struct {
 	base    context.Context // ends when the mount is given up
 	readers *readers
 	wg      sync.WaitGroup // requests at work
+	grace   time.Duration
 
 	mu    sync.Mutex
 	calls map[fuse.RequestID]*call
 }
 
 func newServer(conn *fuse.Conn, f *FS, base context.Context) *server {
-	s := &server{conn: conn, fs: f, log: f.log, base: base, calls: make(map[fuse.RequestID]*call)}
+	s := &server{conn: conn, fs: f, log: f.log, base: base, grace: grace, calls: make(map[fuse.RequestID]*call)}
 	s.readers = newReaders(s.next)
 	return s
 }
 
 // A call is a request at work.
 type call struct {
+	pid    uint32 // of the thread that waits; 0 = unknown
 	ctx    context.Context
 	cancel context.CancelFunc
 	timer  *time.Timer // runs since an interrupt; guarded by server.mu
@@ -81,15 +83,15 @@ func (s *server) next() error {
 }
 
 // begin registers a request. It ends with finish.
-func (s *server) begin(id fuse.RequestID, limit time.Duration) *call {
-	c := &call{}
+func (s *server) begin(of *fuse.Header, limit time.Duration) *call {
+	c := &call{pid: of.Pid}
 	if limit > 0 {
 		c.ctx, c.cancel = context.WithTimeout(s.base, limit)
 	} else {
 		c.ctx, c.cancel = context.WithCancel(s.base)
 	}
 	s.mu.Lock()
-	s.calls[id] = c
+	s.calls[of.ID] = c
 	s.mu.Unlock()
 	return c
 }
@@ -107,9 +109,19 @@ func (s *server) finish(id fuse.RequestID, c *call) {
 // interrupt is the kernel's word that a signal came for the caller.
 func (s *server) interrupt(id fuse.RequestID) {
 	s.mu.Lock()
+	c := s.calls[id]
+	s.mu.Unlock()
+	switch {
+	case c == nil:
+		return
+	case dying(c.pid):
+		c.cancel()
+		return
+	}
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.calls[id]; c != nil && c.timer == nil {
-		c.timer = time.AfterFunc(grace, c.cancel)
+	if s.calls[id] == c && c.timer == nil {
+		c.timer = time.AfterFunc(s.grace, c.cancel)
 	}
 }
 
@@ -118,7 +130,7 @@ func (s *server) interrupt(id fuse.RequestID) {
 // an interrupt, and at the deadline.
 func (s *server) ask(req fuse.Request, f func(ctx context.Context) error) {
 	id := req.Hdr().ID
-	c := s.begin(id, s.fs.opts.Patience)
+	c := s.begin(req.Hdr(), s.fs.opts.Patience)
 	s.wg.Go(func() {
 		defer s.finish(id, c)
 		if err := s.guard(func() error { return f(c.ctx) }); err != nil {
@@ -149,7 +161,7 @@ func (s *server) change(req fuse.Request, f func(ctx context.Context) (answer fu
 		err    error
 	}
 	id := req.Hdr().ID
-	c := s.begin(id, 0)
+	c := s.begin(req.Hdr(), 0)
 	done := make(chan result, 1)
 	s.wg.Go(func() {
 		var r result
