@@ -16,6 +16,10 @@ func passiveCommand(m Mode) command {
 	return command{verb: "PASV"}
 }
 
+// firstDataPort is the lowest port that is connected to for data. Those below belong to
+// services, which a server may not have us talk to (RFC 2577 section 3).
+const firstDataPort = 1024
+
 // passivePort is where to connect to for data.
 type passivePort struct {
 	addr string
@@ -61,6 +65,9 @@ func (c *conn) passiveAddr(m Mode, r reply) (passivePort, error) {
 	}
 	if port == 0 {
 		return passivePort{}, &dataError{m, fmt.Errorf("%s: no address in %d %.80q", passiveCommand(m).verb, r.code, r.shown())}
+	}
+	if port < firstDataPort {
+		return passivePort{}, &dataError{m, fmt.Errorf("%s: the server names port %d, which belongs to another service", passiveCommand(m).verb, port)}
 	}
 	host := c.passiveHost(told)
 	p := passivePort{addr: net.JoinHostPort(host, strconv.Itoa(int(port)))}

@@ -21,10 +21,17 @@ func (r reply) refused() bool     { return r.code >= 400 }
 // text is the whole reply in one line.
 func (r reply) text() string { return strings.TrimSpace(strings.Join(r.lines, " ")) }
 
-// shown is text for errors and logs.
-func (r reply) shown() string { return r.secrets.hide(r.text()) }
+// shown is text for errors and logs: the beginning of what is long.
+func (r reply) shown() string {
+	text := r.secrets.hide(r.text())
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + "..."
+}
 
 const (
+	maxShown      = 1000 // bytes
 	maxReplyLine  = 16 << 10
 	maxReplyBytes = 1 << 20
 	maxReplyLines = 10000

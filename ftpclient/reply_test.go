@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 func TestReadReply(t *testing.T) {
@@ -87,4 +88,17 @@ func FuzzReadReply(f *testing.F) {
 		parseEPSV(r.text())
 		parsePASV(r.text())
 	})
+}
+
+// What a server says at length is told in short, without its secrets.
+func TestLongRepliesAreCut(t *testing.T) {
+	r := reply{code: 550, lines: []string{strings.Repeat("é", maxShown), "the end"}}
+	if shown := r.shown(); len(shown) > maxShown+len("...") || !strings.HasSuffix(shown, "éé...") || !utf8.ValidString(shown) {
+		t.Errorf("%d bytes, %q", len(shown), shown)
+	}
+	r.lines = []string{strings.Repeat("x", maxShown-3) + "SECRETPW"}
+	r.secrets = (&Config{Password: "SECRETPW"}).secrets()
+	if shown := r.shown(); strings.Contains(shown, "SEC") {
+		t.Errorf("%q", shown[maxShown-10:])
+	}
 }
