@@ -47,6 +47,9 @@ func openPrivate(dir, tree string, idle int64) (_ *private, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	if err := checkLink(dir); err != nil {
+		return nil, err
+	}
 	parent, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -77,6 +80,19 @@ func openPrivate(dir, tree string, idle int64) (_ *private, err error) {
 		return p, errors.Join(p.take(tree), p.sweepIdle(idle))
 	}
 	return p, p.create()
+}
+
+// checkLink refuses a symbolic link that somebody else has made: it would have files written
+// into a directory of our user's that is not for them.
+func checkLink(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return err
+	}
+	if st := info.Sys().(*syscall.Stat_t); st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("cache directory %s: is a symbolic link of user %d: %w", dir, st.Uid, fs.ErrPermission)
+	}
+	return nil
 }
 
 // checkOwner refuses a directory in which others could plant files.

@@ -136,8 +136,25 @@ func TestForeignCacheDirectoryIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	linked := filepath.Join(t.TempDir(), "link") // to our own, by somebody else
+	refused := []string{open, others, linked}
+	if err := os.Symlink(t.TempDir(), linked); err != nil {
+		t.Fatal(err)
+	}
+	own, err := OpenFiles(FilesConfig{Dir: linked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.Close()
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(linked, 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		refused = refused[:2] // nobody's links can be made
+	}
 	before := openDescriptors(t)
-	for _, dir := range []string{open, others} {
+	for _, dir := range refused {
 		if _, err := OpenFiles(FilesConfig{Dir: dir}); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", dir, err)
 		}
