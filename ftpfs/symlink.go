@@ -140,6 +140,9 @@ func resolve(root, dir, target string) (string, bool) {
 // through a directory and back is not, since that may be a link, too. What is not in the mount
 // is EPERM: on this machine the same path is something else.
 func inside(root, link, target string) (string, error) {
+	if strings.Contains(target, "\x00") { // the kernel would take what precedes it for the target
+		return "", fmt.Errorf("the link %s leads nowhere: its target has a NUL: %w", link, syscall.EPERM)
+	}
 	dir, _ := split(link)
 	to := pathpkg.Clean(target)
 	if target[0] != '/' {
