@@ -117,7 +117,7 @@ func (c *conn) acceptTransfer(ctx context.Context, m Mode, t transfer, l *dataLi
 	case !last.preliminary():
 		nc = noData{}
 	default:
-		if nc, err = c.acceptData(ctx, t.cmd.verb, l, deadline); err != nil {
+		if nc, err = c.acceptData(ctx, t, l, deadline); err != nil {
 			// After the server's word that it gives up, both are in step.
 			_, told := errors.AsType[*Error](err)
 			err := &dataError{m, err}
@@ -188,7 +188,7 @@ func portCommand(m Mode, at netip.AddrPort) command {
 
 // acceptData waits for the server's connection, until the deadline, the end of ctx, or
 // a reply that says that none will come. Connections from other hosts are closed.
-func (c *conn) acceptData(ctx context.Context, verb string, l *dataListener, deadline time.Time) (net.Conn, error) {
+func (c *conn) acceptData(ctx context.Context, t transfer, l *dataListener, deadline time.Time) (net.Conn, error) {
 	l.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(longAgo) })
 	defer stop()
@@ -212,7 +212,7 @@ func (c *conn) acceptData(ctx context.Context, verb string, l *dataListener, dea
 	}
 	if refused {
 		if r, rerr := c.receive(); rerr == nil {
-			return nil, refusal(verb, "", r)
+			return nil, refusal(t.cmd.verb, t.path, r)
 		}
 	}
 	return nil, c.cause(err)

@@ -55,7 +55,7 @@ func errno(err error) syscall.Errno {
 	}
 	var refused *ftpclient.Error
 	if errors.As(err, &refused) {
-		return errnoOfKind[refused.Kind()]
+		return errnoOfRefusal(refused)
 	}
 	var local *fs.PathError
 	var timeout net.Error
@@ -80,6 +80,16 @@ func errno(err error) syscall.Errno {
 		return syscall.ENOTSUP
 	}
 	return syscall.EIO
+}
+
+// errnoOfRefusal is errnoOfKind, but what is said to a login or of a data connection
+// says nothing of the file that they are for.
+func errnoOfRefusal(e *ftpclient.Error) syscall.Errno {
+	kind := e.Kind()
+	if e.Path == "" && kind != ftpclient.KindLogin && kind != ftpclient.KindTooMany {
+		return syscall.EIO
+	}
+	return errnoOfKind[kind]
 }
 
 // outage tells whether err is something else than the server's answer about a
