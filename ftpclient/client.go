@@ -25,6 +25,7 @@ type Client struct {
 	transfers transfers
 	conns     atomic.Int64 // numbers given to control connections
 	ports     portQueue
+	large     chan struct{} // holds a value while a large listing is read
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -44,7 +45,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ftp: %w", err)
 	}
-	cl := &Client{cfg: cfg, secrets: cfg.secrets(), tlsConfig: cfg.tlsConfig(), ports: newPortQueue(cfg.ActivePorts)}
+	cl := &Client{cfg: cfg, secrets: cfg.secrets(), tlsConfig: cfg.tlsConfig(), ports: newPortQueue(cfg.ActivePorts), large: make(chan struct{}, 1)}
 	cl.server.names = names
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}

@@ -68,7 +68,6 @@ const (
 type collector struct {
 	listing Listing           // entries: the latest
 	full    [][]Entry         // those before: to let one slice grow would need twice the memory
-	count   int               // all entries
 	owners  map[string]string // one copy of each
 	arrived func([]Entry)     // nil: nobody wants to know
 	told    int               // of the latest entries
@@ -116,7 +115,6 @@ func (l *collector) add(e Entry, line string) {
 		l.listing.Entries = make([]Entry, 0, chunk)
 	}
 	l.listing.Entries = append(l.listing.Entries, e)
-	l.count++
 }
 
 func (l *collector) reject(line string) {

@@ -8,13 +8,14 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 )
 
 // Bounds of a listing, which is read line by line and never held as a whole.
 const (
 	maxListing     = 256 << 20 // bytes
 	maxListingLine = 64 << 10  // bytes
-	maxEntries     = 2_000_000
+	maxLines       = 2_000_000 // of which each names a file, mostly
 )
 
 var (
@@ -22,12 +23,12 @@ var (
 	errLongLine    = fmt.Errorf("listing has a line longer than %d bytes", maxListingLine)
 )
 
-// readListing reads a listing of at most so many entries to its end. arrived, if not nil, is
+// readListing reads a listing of at most so many lines to its end. arrived, if not nil, is
 // told of entries before it waits for more of them.
 func readListing(r io.Reader, parse lineParser, most int, arrived func([]Entry)) (Listing, error) {
 	l := collector{arrived: arrived}
 	lines := newLineReader(telling{r, &l})
-	for {
+	for n := 0; ; n++ {
 		line, err := lines.next()
 		switch {
 		case err == io.EOF:
@@ -40,8 +41,8 @@ func readListing(r io.Reader, parse lineParser, most int, arrived func([]Entry))
 		if strings.Trim(line, " \r") != "" {
 			parse.line(&l, line)
 		}
-		if l.count > most {
-			return Listing{}, fmt.Errorf("listing has more than %d entries", most)
+		if n >= most {
+			return Listing{}, fmt.Errorf("listing has more than %d lines", most)
 		}
 	}
 }
@@ -112,31 +113,79 @@ func (r *lineReader) findEnd() []byte {
 // leastProgress is what a listing that is not stalled brings at least in each timeout.
 const leastProgress = 1 << 10
 
-// listingData is the data connection of a listing, whose size and slowness are bounded:
-// it fails when less than leastProgress has come in a whole timeout.
+// largeListing is the size from which on listings are read one after another: a server that lists
+// without end takes the memory of one listing, however many are asked for.
+const largeListing = 8 << 20 // bytes
+
+// listingRead is how much of a listing has been read. What it bounds is its size, and its
+// slowness: it fails when less than leastProgress has come in a whole timeout.
+type listingRead struct {
+	c     *conn
+	nc    net.Conn
+	size  int64
+	due   int64 // size from which on there is another timeout
+	large bool  // its turn among the large ones has come
+}
+
+// more is called before more is read.
+func (l *listingRead) more() error {
+	switch {
+	case l.size > maxListing:
+		return errLongListing
+	case l.size > largeListing && !l.large:
+		if err := l.waitForTurn(); err != nil {
+			return err
+		}
+		l.due = l.size
+	}
+	if l.size >= l.due {
+		l.due = l.size + leastProgress
+		l.c.extend(l.nc)
+	}
+	return nil
+}
+
+// waitForTurn waits until no other large listing is read, or until an interruption.
+func (l *listingRead) waitForTurn() error {
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case l.c.client.large <- struct{}{}:
+			l.large = true
+			return nil
+		case <-look.C:
+			if err := l.c.cause(nil); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// end gives the turn back.
+func (l *listingRead) end() {
+	if l.large {
+		<-l.c.client.large
+	}
+}
+
+// listingData is the data connection of a listing. It has to be ended.
 type listingData struct {
-	c    *conn
-	nc   net.Conn
-	size int64
-	due  int64 // size from which on there is another timeout
-	err  error // of all further reads
+	listingRead
+	err error // of all further reads
 }
 
 func (d *listingData) Read(p []byte) (int, error) {
+	if d.err == nil {
+		d.err = d.more()
+	}
 	if d.err != nil {
 		return 0, d.err
-	}
-	if d.size >= d.due {
-		d.due = d.size + leastProgress
-		d.c.extend(d.nc)
 	}
 	n, err := d.nc.Read(p)
 	d.size += int64(n)
 	d.c.client.counters.bytesIn.Add(int64(n))
 	switch {
-	case d.size > maxListing:
-		d.err = errLongListing
-		return 0, d.err
 	case err == io.EOF:
 		d.err = err
 	case err != nil:

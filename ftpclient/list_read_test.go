@@ -26,7 +26,7 @@ func parseList(data []byte, now time.Time) Listing {
 }
 
 func parseLines(data []byte, parse lineParser) Listing {
-	l, err := readListing(bytes.NewReader(data), parse, maxEntries, nil)
+	l, err := readListing(bytes.NewReader(data), parse, maxLines, nil)
 	if err != nil && !errors.Is(err, errLongLine) {
 		panic(err)
 	}
@@ -90,7 +90,7 @@ func TestListingTellsWhatHasCome(t *testing.T) {
 		whole := make(chan Listing)
 		go func() {
 			count := 0
-			l, err := readListing(pipe, parse(), maxEntries, func(entries []Entry) {
+			l, err := readListing(pipe, parse(), maxLines, func(entries []Entry) {
 				for _, e := range entries {
 					if e.Name != fmt.Sprint(count) {
 						t.Errorf("%s: %q was told after %d others", name, e.Name, count)
@@ -127,15 +127,16 @@ func TestListingBounds(t *testing.T) {
 	if err != nil || len(l.Entries) != 10 {
 		t.Errorf("10 entries: %d, %v", len(l.Entries), err)
 	}
-	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsd{}, 10, nil); err == nil || err.Error() != "listing has more than 10 entries" {
+	if _, err := readListing(strings.NewReader(strings.Repeat("type=file; x\r\n", 11)), mlsd{}, 10, nil); err == nil || err.Error() != "listing has more than 10 lines" {
 		t.Errorf("11 entries: %v", err)
 	}
 	if _, err := readListing(endless("x"), mlsd{}, 10, nil); err != errLongLine {
 		t.Errorf("endless line: %v", err)
 	}
 	cl := testClient(t, Config{Addr: "localhost"})
-	data := &listingData{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}
-	if _, err := readListing(data, mlsd{}, 10, nil); err != errLongListing {
+	data := &listingData{listingRead: listingRead{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}}
+	defer data.end()
+	if _, err := readListing(data, mlsd{}, maxLines, nil); err != errLongListing {
 		t.Errorf("endless listing: %v", err)
 	}
 	if _, err := readListing(io.MultiReader(strings.NewReader("type=file; x\r\n"), iotest.ErrReader(io.ErrClosedPipe)), mlsd{}, 10, nil); err != io.ErrClosedPipe {
@@ -247,5 +248,39 @@ func TestSlowListing(t *testing.T) {
 	cl := s.client(Config{Mode: ModeEPSV, Timeout: 500 * time.Millisecond})
 	if l, err := cl.List(context.Background(), "/"); err != nil || len(l.Entries) != n {
 		t.Errorf("%d entries, %v", len(l.Entries), err)
+	}
+}
+
+// However many large listings are asked for, the memory of one is taken at a time; who waits
+// can be interrupted.
+func TestLargeListingsTakeTurns(t *testing.T) {
+	cl := testClient(t, Config{Addr: "localhost"})
+	large := func(interrupted error) *listingRead {
+		return &listingRead{c: &conn{client: cl, interrupted: interrupted}, nc: endlessConn{}, size: largeListing + 1}
+	}
+	ordinary := &listingRead{c: &conn{client: cl}, nc: endlessConn{}, size: largeListing}
+	first, second, third := large(nil), large(nil), large(io.ErrClosedPipe)
+	if err := errors.Join(first.more(), first.more(), ordinary.more()); err != nil {
+		t.Fatal(err)
+	}
+	turn := make(chan error)
+	go func() { turn <- second.more() }()
+	select {
+	case err := <-turn:
+		t.Errorf("two at a time: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := third.more(); err != io.ErrClosedPipe {
+		t.Errorf("interrupted: %v", err)
+	}
+	third.end()
+	first.end()
+	if err := <-turn; err != nil {
+		t.Error(err)
+	}
+	ordinary.end()
+	second.end()
+	if len(cl.large) != 0 {
+		t.Error("nobody can have the turn any more")
 	}
 }

@@ -84,8 +84,9 @@ func (c *conn) statAnswer(q statQuestion, arrived func([]Entry)) (l Listing, fac
 	if lost != nil {
 		return Listing{}, reply{}, lost
 	}
-	body := &statBody{c: c}
-	if l, err = readListing(body, newRecogniser(time.Now()), maxEntries, c.client.server.telling(arrived)); err != nil {
+	body := &statBody{listingRead: listingRead{c: c, nc: c.nc}}
+	defer body.end()
+	if l, err = readListing(body, newRecogniser(time.Now()), maxLines, c.client.server.telling(arrived)); err != nil {
 		return Listing{}, reply{}, c.fail(err)
 	}
 	for _, want := range []string{q.number, ""} {
@@ -127,13 +128,11 @@ func (s *serverInfo) statArg() string {
 
 // statBody reads the lines between the first and the last of the reply to STAT.
 type statBody struct {
-	c       *conn
+	listingRead
 	code    int   // of the reply; 0 before its first line
 	refused reply // the reply, if it is no listing
 	line    []byte
 	err     error // of all further reads
-	size    int64
-	due     int64 // size from which on there is another timeout
 }
 
 func (b *statBody) Read(p []byte) (int, error) {
@@ -155,16 +154,12 @@ func (b *statBody) next() error {
 	if b.code == 0 {
 		return b.first()
 	}
-	if b.size >= b.due {
-		b.due = b.size + leastProgress
-		b.c.extend(b.c.nc)
+	if err := b.more(); err != nil {
+		return err
 	}
 	raw, err := b.c.br.ReadSlice('\n')
-	switch {
-	case err != nil:
+	if err != nil {
 		return b.c.cause(err)
-	case b.size > maxListing:
-		return errLongListing
 	}
 	b.size += int64(len(raw))
 	line := string(bytes.TrimRight(raw, "\r\n"))

@@ -198,7 +198,7 @@ func FuzzStatBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &conn{client: cl, nc: endlessConn{}}
 		c.br = bufio.NewReaderSize(bytes.NewReader(data), maxReplyLine)
-		body, err := io.ReadAll(&statBody{c: c})
+		body, err := io.ReadAll(&statBody{listingRead: listingRead{c: c, nc: c.nc}})
 		if err == nil && len(body) > len(data) {
 			t.Errorf("%q from %q", body, data)
 		}

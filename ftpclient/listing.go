@@ -41,7 +41,7 @@ func (by ListBy) String() string {
 // List returns the entries of a directory, as Config.ListBy says: by MLSD (RFC 3659 section
 // 7), else by CWD and LIST -a or STAT, whose times are not exact. It returns a listing only when the server has
 // said that it is whole, or Listing.Truncated is set. Refused are listings of more than
-// 2,000,000 entries or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
+// 2,000,000 lines or 256 MiB, and those of which less than 1 KiB comes in a whole timeout.
 func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 	return cl.ListArriving(ctx, dir, nil)
 }
@@ -187,8 +187,9 @@ func (cl *Client) listing(ctx context.Context, verb, option, dir string, arrived
 		parse = newRecogniser(time.Now())
 	}
 	unwatch := c.watch(ctx)
-	data := &listingData{c: c, nc: o.nc}
-	l, err := readListing(data, parse, maxEntries, cl.server.telling(arrived))
+	data := &listingData{listingRead: listingRead{c: c, nc: o.nc}}
+	defer data.end()
+	l, err := readListing(data, parse, maxLines, cl.server.telling(arrived))
 	unwatch()
 	end := endEOF
 	if err != nil {
