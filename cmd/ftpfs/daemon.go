@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 )
 
@@ -75,18 +74,6 @@ func spawn(j job, stderr io.Writer) error {
 		fmt.Fprintln(stderr, "ftpfs:", printable(w))
 	}
 	return cmd.Process.Release()
-}
-
-func withoutSecrets(environ []string) []string {
-	var kept []string
-	for _, e := range environ {
-		switch name, _, _ := strings.Cut(e, "="); name {
-		case "FTPFS_PASSWORD", "FTPFS_TARGET_PASSWORD", "ALL_PROXY", "all_proxy", envName("proxy"): // a proxy's URL may hold a password
-		default:
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 // daemonMain is the daemon's main function; it returns the exit code.

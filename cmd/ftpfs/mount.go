@@ -122,6 +122,8 @@ const (
 // serve mounts, calls ready, and returns when the mount has ended. A first signal
 // unmounts and finishes uploads, a second one ends at once.
 func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
+	conceal()
+	limitGarbage()
 	signals := endSignals()
 	defer signal.Stop(signals)
 	ctx, cancel := context.WithCancel(context.Background())
