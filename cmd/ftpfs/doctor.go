@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"os"
 	"time"
@@ -90,11 +89,8 @@ func doctor(ctx context.Context, f *flags, o doctorOptions, given *pflag.FlagSet
 	}
 	err = e.run(ctx, o)
 	if o.json {
-		out := json.NewEncoder(stdout)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		if jerr := out.Encode(e.findings); jerr != nil {
-			return fail(exitServer, "The findings cannot be written: %w.", jerr)
+		if jerr := printJSON(stdout, e.findings); jerr != nil {
+			return jerr
 		}
 	}
 	return err

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"testing"
+	"unicode"
 
 	"ftpfs/ftpclient"
 )
@@ -22,6 +25,22 @@ func TestPrintable(t *testing.T) {
 		if got := printable(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
+	}
+}
+
+// What is printed for programs acts on no terminal, and means the same.
+func TestPrintedJSON(t *testing.T) {
+	want := "a\x1b\u009b\u202e\x7f\U000e0001 <&> \"\\\n\tcafé\U0001f600"
+	var out bytes.Buffer
+	if err := printJSON(&out, []string{want}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("%q, %v from %s", got, err, out.String())
+	}
+	if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 || !strings.Contains(out.String(), "café") {
+		t.Errorf("%q", out.String())
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -215,16 +214,6 @@ func earlier(before []status, s status) *status {
 		if before[i].MountPoint == s.MountPoint && before[i].Pid == s.Pid {
 			return &before[i]
 		}
-	}
-	return nil
-}
-
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fail(exitUsage, "The answer cannot be written: %w.", err)
 	}
 	return nil
 }
