@@ -2,12 +2,13 @@ GO ?= go
 TESTFLAGS ?= -timeout 10m
 FUZZTIME ?= 10s
 BREAKINGTIME ?= 10m
+NONSENSETIME ?= 1m
 
 # The packages that a fuzz target is in, and the target, as package:Target.
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint check breaking fuzz bench peers clean
+.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint check breaking nonsense fuzz bench peers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -67,6 +68,9 @@ check: lint race ## lint and race
 
 breaking: setup ## read for BREAKINGTIME over data connections that break, and compare every byte
 	FTPFS_TEST_BREAKING=$(BREAKINGTIME) $(GO) test -count 1 -v -timeout 0 -run TestReadingOverBreakingConnections ./ftpfs
+
+nonsense: ## use a mount for NONSENSETIME whose server talks nonsense
+	FTPFS_TEST_NONSENSE=$(NONSENSETIME) $(GO) test -race -count 1 -v -timeout 0 -run TestNonsense ./ftpfs
 
 test-faults: setup ## every operation with every fault at every stage; writes docs/faults.md
 	$(GO) test -timeout 30m -run TestMatrix -v ./internal/faults -all -report ../../docs/faults.md | grep -vE '^ *(=== |--- PASS)'
