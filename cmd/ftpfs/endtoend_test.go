@@ -77,13 +77,20 @@ func TestMountAndUnmount(t *testing.T) {
 	waitProcess(t, pid)
 }
 
-// A mount whose process was killed is in the way of nobody.
+// A mount whose process was killed is in the way of nobody, even if programs are in it.
 func TestRemountAfterKill(t *testing.T) {
 	server := ftptest.Start(t, ftptest.Options{})
 	if err := server.Fs().MkdirAll("/sub", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	dir := testMount(t, server)
+	user := exec.Command("sh", "-c", "exec 3> open; echo x >&3; exec sleep 100")
+	user.Dir = dir
+	if err := user.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { user.Process.Kill(); user.Wait() }()
+	eventually(t, "a program in the mount", func() bool { return shell(t, dir, "cat open 2> /dev/null || true") == "x\n" })
 	pid := daemonOf(t, dir)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
