@@ -2,10 +2,11 @@ package cache
 
 import "context"
 
-// Early is what is told of an entry before its listing is whole.
-type Early struct {
-	Name, Identity string // of the file; Identity may be unknown, ""
-	Kind           uint8  // means what the caller of Follow and its fill agree upon
+// Early is an entry told before its listing is whole. It does not change any more, but the
+// listing may have another in its place.
+type Early[E any] struct {
+	Name  string
+	Entry *E
 }
 
 // An Arrival is a listing on its way, whose names can be seen before it is whole.
@@ -37,7 +38,7 @@ func (d *Dirs[E]) Follow(dir string, fill Fill[E]) (*Arrival[E], error) {
 }
 
 // arrived notes names that a fill has told.
-func (d *Dirs[E]) arrived(f *dirFill[E], names []Early) {
+func (d *Dirs[E]) arrived(f *dirFill[E], names []Early[E]) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f.early = append(f.early, names...)
@@ -50,7 +51,7 @@ func (d *Dirs[E]) arrived(f *dirFill[E], names []Early) {
 // Next returns the names that came behind the first n, or at the end the listing, which says
 // what there is whatever came before. It blocks until it can, or ctx ends. It may be called
 // from any goroutine, again after the end or an error, but not after Close.
-func (a *Arrival[E]) Next(ctx context.Context, n int) ([]Early, *Listing[E], error) {
+func (a *Arrival[E]) Next(ctx context.Context, n int) ([]Early[E], *Listing[E], error) {
 	for {
 		names, more := a.since(n)
 		select {
@@ -74,7 +75,7 @@ func (a *Arrival[E]) Next(ctx context.Context, n int) ([]Early, *Listing[E], err
 }
 
 // since returns the names behind the first n, or what is closed when there are some.
-func (a *Arrival[E]) since(n int) ([]Early, <-chan struct{}) {
+func (a *Arrival[E]) since(n int) ([]Early[E], <-chan struct{}) {
 	a.dirs.mu.Lock()
 	defer a.dirs.mu.Unlock()
 	f := a.fill
@@ -85,6 +86,54 @@ func (a *Arrival[E]) since(n int) ([]Early, <-chan struct{}) {
 		f.more = make(chan struct{})
 	}
 	return nil, f.more
+}
+
+// Find is Next for who wants to see one name: found is there as soon as that has come, unless
+// the caller has changed something in the directory meanwhile. Until the listing is whole
+// found has the entry that was told.
+func (a *Arrival[E]) Find(ctx context.Context, name string) (found *Found[E], whole *Listing[E], err error) {
+	for n := 0; ; {
+		a.dirs.mu.Lock()
+		f, ok := a.dirs.early(a.fill, name)
+		n = len(a.fill.early)
+		a.dirs.mu.Unlock()
+		if ok {
+			return &f, nil, nil
+		}
+		if _, whole, err = a.Next(ctx, n); whole != nil || err != nil {
+			return nil, whole, err
+		}
+	}
+}
+
+// Arriving finds name in a listing of dir on its way, if it has come already. It never blocks.
+func (d *Dirs[E]) Arriving(dir, name string) (Found[E], bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.flying[dir] {
+		if !f.detached {
+			return d.early(f, name)
+		}
+	}
+	return Found[E]{}, false
+}
+
+// early finds name in what a fill has told. d.mu is held.
+func (d *Dirs[E]) early(f *dirFill[E], name string) (Found[E], bool) {
+	if len(f.early) == 0 || len(f.changes) > 0 {
+		return Found[E]{}, false
+	}
+	if f.places == nil {
+		f.places = make(map[string]int)
+	}
+	for ; f.placed < len(f.early); f.placed++ {
+		f.places[f.early[f.placed].Name] = f.placed
+	}
+	i, ok := f.places[name]
+	if !ok {
+		return Found[E]{}, false
+	}
+	return Found[E]{Entry: *f.early[i].Entry, Exists: true, Fetched: f.started, Expires: d.now().Add(d.ttl)}, true
 }
 
 // Close gives the place up: the fill ends when nobody else has one. It may be called again,

@@ -11,13 +11,13 @@ import (
 
 // A slowFill tells names and ends when its test wants.
 type slowFill struct {
-	tell chan []Early
+	tell chan []Early[int]
 	end  chan error
 }
 
-func newSlowFill() *slowFill { return &slowFill{make(chan []Early), make(chan error)} }
+func newSlowFill() *slowFill { return &slowFill{make(chan []Early[int]), make(chan error)} }
 
-func (s *slowFill) fill(ctx context.Context, arrived func([]Early)) (Filled[int], error) {
+func (s *slowFill) fill(ctx context.Context, arrived func([]Early[int])) (Filled[int], error) {
 	for {
 		select {
 		case names := <-s.tell:
@@ -28,6 +28,15 @@ func (s *slowFill) fill(ctx context.Context, arrived func([]Early)) (Filled[int]
 			return Filled[int]{}, ctx.Err()
 		}
 	}
+}
+
+// told are entries of which the first is 0.
+func told(names ...string) []Early[int] {
+	var all []Early[int]
+	for i, name := range names {
+		all = append(all, Early[int]{name, &i})
+	}
+	return all
 }
 
 func follow(t *testing.T, d *Dirs[int], fill Fill[int]) *Arrival[int] {
@@ -77,12 +86,12 @@ func TestFollow(t *testing.T) {
 		}()
 		synctest.Wait()
 		one, two := follow(t, d, nil), follow(t, d, nil)
-		s.tell <- []Early{{"a", "", 1}, {"b", "", 0}}
+		s.tell <- told("a", "b")
 		wantNames(t, one, 0, "a", "b")
 		wantNames(t, two, 1, "b")
 		one.Close()
 		one.Close()
-		go func() { s.tell <- []Early{{"c", "", 0}} }()
+		go func() { s.tell <- told("c") }()
 		wantNames(t, two, 2, "c")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -109,7 +118,7 @@ func TestFollowToAnError(t *testing.T) {
 		defer d.Close()
 		s := newSlowFill()
 		a := follow(t, d, s.fill)
-		s.tell <- []Early{{"a", "", 0}}
+		s.tell <- told("a")
 		wantNames(t, a, 0, "a")
 		go func() { s.end <- errFill }()
 		if _, _, err := a.Next(t.Context(), 1); err != errFill {
@@ -144,4 +153,65 @@ func TestLastFollowerEndsTheFill(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Who looks for one name has it when it comes, the next one finds it without waiting, and the
+// listing goes on when nobody else waits.
+func TestFind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDirs[int](DirsConfig{})
+		defer d.Close()
+		if _, ok := d.Arriving("/d", "a"); ok {
+			t.Error("found in nothing")
+		}
+		s := newSlowFill()
+		a := follow(t, d, s.fill)
+		go func() {
+			s.tell <- told("a")
+			s.tell <- told("x", "b")
+		}()
+		found, whole, err := a.Find(t.Context(), "b")
+		if err != nil || whole != nil || found == nil || found.Entry != 1 || !found.Exists || found.Complete || found.Expires.IsZero() {
+			t.Errorf("%+v, %v, %v", found, whole, err)
+		}
+		if _, ok := d.Arriving("/d", "c"); ok {
+			t.Error("c is there already")
+		}
+		if found, ok := d.Arriving("/d", "x"); !ok || found.Entry != 0 {
+			t.Error(found, ok)
+		}
+		go func() { s.end <- nil }()
+		if found, whole, err := follow(t, d, nil).Find(t.Context(), "nowhere"); found != nil || whole == nil || err != nil {
+			t.Error(found, whole, err)
+		}
+		if _, ok := d.Arriving("/d", "x"); ok {
+			t.Error("what came is known better by now")
+		}
+		if d.Stats().Fills != 1 || d.Len("/d") != 3 {
+			t.Error(d.Stats())
+		}
+	})
+}
+
+// After a change of the caller's own what was told before it is not to be believed.
+func TestFindAfterAChange(t *testing.T) {
+	for _, change := range []func(*Dirs[int]){
+		func(d *Dirs[int]) { d.Put("/d", "a", 7) },
+		func(d *Dirs[int]) { d.Remove("/d", "a") },
+		func(d *Dirs[int]) { d.Drop("/d") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := NewDirs[int](DirsConfig{})
+			defer d.Close()
+			s := newSlowFill()
+			a := follow(t, d, s.fill)
+			s.tell <- told("a")
+			synctest.Wait()
+			change(d)
+			if found, ok := d.Arriving("/d", "a"); ok {
+				t.Error(found)
+			}
+			a.Close()
+		})
+	}
 }

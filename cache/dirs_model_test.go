@@ -202,9 +202,9 @@ func (m *dirsModel) load(t *rapid.T, dir string, maxAge time.Duration, load func
 }
 
 func (m *dirsModel) fill(dir string) Fill[int] {
-	return func(ctx context.Context, arrived func([]Early)) (Filled[int], error) {
+	return func(ctx context.Context, arrived func([]Early[int])) (Filled[int], error) {
 		f := &modelFill{dir: dir, answer: make(chan modelAnswer)}
-		arrived([]Early{{Name: "x"}})
+		arrived(told("x"))
 		m.started = append(m.started, f) // the test is in synctest.Wait
 		select {
 		case a := <-f.answer:

@@ -24,7 +24,7 @@ func listingOf(n int) Filled[int] {
 
 func load(t testing.TB, d *Dirs[int], dir string, f Filled[int]) Listing[int] {
 	t.Helper()
-	l, err := d.Load(t.Context(), dir, 0, func(context.Context, func([]Early)) (Filled[int], error) { return f, nil })
+	l, err := d.Load(t.Context(), dir, 0, func(context.Context, func([]Early[int])) (Filled[int], error) { return f, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestSlowFillStaysForItsTTL(t *testing.T) {
 		d := NewDirs[int](DirsConfig{TTL: time.Minute})
 		defer d.Close()
 		asked := time.Now()
-		l, err := d.Load(t.Context(), "/d", 0, func(context.Context, func([]Early)) (Filled[int], error) {
+		l, err := d.Load(t.Context(), "/d", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
 			time.Sleep(time.Hour)
 			return listingOf(1), nil
 		})
@@ -129,7 +129,7 @@ func TestLoadAfterItsContextStartsNothing(t *testing.T) {
 	d := newDirs(t, DirsConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := d.Load(ctx, "/d", 0, func(context.Context, func([]Early)) (Filled[int], error) {
+	_, err := d.Load(ctx, "/d", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
 		t.Error("filled")
 		return Filled[int]{}, nil
 	})
@@ -140,7 +140,7 @@ func TestLoadAfterItsContextStartsNothing(t *testing.T) {
 
 func TestFillThatEndsItsGoroutine(t *testing.T) {
 	d := newDirs(t, DirsConfig{})
-	_, err := d.Load(t.Context(), "/d", 0, func(context.Context, func([]Early)) (Filled[int], error) {
+	_, err := d.Load(t.Context(), "/d", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
 		runtime.Goexit()
 		return Filled[int]{}, nil
 	})
@@ -154,7 +154,7 @@ func TestDirsClose(t *testing.T) {
 	filling := make(chan struct{})
 	result := make(chan error)
 	go func() {
-		_, err := d.Load(context.Background(), "/d", 0, func(ctx context.Context, _ func([]Early)) (Filled[int], error) {
+		_, err := d.Load(context.Background(), "/d", 0, func(ctx context.Context, _ func([]Early[int])) (Filled[int], error) {
 			close(filling)
 			<-ctx.Done()
 			return Filled[int]{}, ctx.Err()
@@ -193,11 +193,11 @@ func TestDirsConcurrently(t *testing.T) {
 				case 4:
 					ctx, cancel := context.WithCancel(t.Context())
 					go cancel()
-					d.Load(ctx, dir, -1, func(ctx context.Context, _ func([]Early)) (Filled[int], error) { return listingOf(5), ctx.Err() })
+					d.Load(ctx, dir, -1, func(ctx context.Context, _ func([]Early[int])) (Filled[int], error) { return listingOf(5), ctx.Err() })
 				case 5:
 					d.Lookup(dir, name)
 				default:
-					if _, err := d.Load(t.Context(), dir, 0, func(context.Context, func([]Early)) (Filled[int], error) { return listingOf(i % 20), nil }); err != nil {
+					if _, err := d.Load(t.Context(), dir, 0, func(context.Context, func([]Early[int])) (Filled[int], error) { return listingOf(i % 20), nil }); err != nil {
 						t.Error(err)
 					}
 				}

@@ -2,7 +2,7 @@
 //
 // Dirs holds directory listings by path, in memory: an LRU bounded by the
 // total number of entries and by age, with one shared fill per directory,
-// whose names can be followed as they come, and the caller's own changes
+// whose entries can be followed, and found, as they come, and the caller's own changes
 // applied to it. Files holds the contents of remote
 // files by path and version, on the local disk: one sparse file each, with
 // the ranges that are present and those that are dirty; an LRU of blocks

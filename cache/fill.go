@@ -17,13 +17,15 @@ type dirFill[E any] struct {
 	started  time.Time
 	detached bool // neither joined by new callers nor stored
 	changes  []func(*listing[E])
-	early    []Early       // what has come; appended to until the end
-	more     chan struct{} // closed when more has; nil when nobody waits for that
+	early    []Early[E]     // what has come; appended to until the end
+	places   map[string]int // in early, by name, of those before placed; nil when nobody has asked
+	placed   int
+	more     chan struct{} // closed when more has come; nil when nobody waits for that
 }
 
 // A Fill finds out what is in a directory. It may tell names before it returns, as they come;
 // neither all of them nor each only once.
-type Fill[E any] func(ctx context.Context, arrived func([]Early)) (Filled[E], error)
+type Fill[E any] func(ctx context.Context, arrived func([]Early[E])) (Filled[E], error)
 
 // Load returns the listing of dir: the cached one if it was asked for at most
 // maxAge ago (0: if its TTL has not run out), else what fill finds. Callers
@@ -100,7 +102,7 @@ func (d *Dirs[E]) start(dir string, now time.Time, fill Fill[E]) *dirFill[E] {
 	d.fills.Go(func() {
 		filled, err := Filled[E]{}, errNoResult
 		defer func() { d.land(dir, f, filled, err) }() // also when fill leaves by runtime.Goexit
-		filled, err = fill(ctx, func(names []Early) { d.arrived(f, names) })
+		filled, err = fill(ctx, func(names []Early[E]) { d.arrived(f, names) })
 	})
 	return f
 }
@@ -133,7 +135,7 @@ func (d *Dirs[E]) land(dir string, f *dirFill[E], filled Filled[E], err error) {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	f.early = nil
+	f.early, f.places, f.placed = nil, nil, 0
 	d.flying[dir] = slices.DeleteFunc(d.flying[dir], func(o *dirFill[E]) bool { return o == f })
 	if len(d.flying[dir]) == 0 {
 		delete(d.flying, dir)

@@ -16,7 +16,7 @@ func TestHas(t *testing.T) {
 	begun, end := make(chan struct{}), make(chan struct{})
 	loaded := make(chan error, 1)
 	go func() {
-		_, err := d.Load(context.Background(), "/a", 0, func(context.Context, func([]Early)) (Filled[int], error) {
+		_, err := d.Load(context.Background(), "/a", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
 			close(begun)
 			<-end
 			return Filled[int]{Complete: true}, nil
@@ -43,7 +43,7 @@ func TestLenOfAListing(t *testing.T) {
 	if n := d.Len("/a"); n != 0 {
 		t.Errorf("an unknown directory has %d entries", n)
 	}
-	d.Load(t.Context(), "/a", 0, func(context.Context, func([]Early)) (Filled[int], error) {
+	d.Load(t.Context(), "/a", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
 		return Filled[int]{Entries: []Named[int]{{"x", 1}, {"y", 2}}}, nil
 	})
 	d.Put("/a", "z", 3)

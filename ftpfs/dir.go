@@ -41,6 +41,10 @@ func (s *server) lookup(dir *node, r *fuse.LookupRequest) {
 		s.found(dir, r, found)
 		return
 	}
+	if found, ok := s.fs.tree.arriving(at, r.Name); ok {
+		s.found(dir, r, found)
+		return
+	}
 	s.ask(r, func(ctx context.Context) error {
 		found, err := s.fs.tree.lookup(ctx, at, r.Name, 0)
 		if err != nil {

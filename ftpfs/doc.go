@@ -31,8 +31,8 @@
 // others make after Refresh or when the listing has expired. Who opens a file
 // gets what the server had some two seconds before, or later; in a directory with
 // thousands of entries, two seconds more for each thousand. The names in a directory
-// can be read while its listing still arrives; if that breaks off, readdir(3)
-// fails. A file is
+// can be read, and its files found, while its listing still arrives; if that breaks off,
+// readdir(3) fails. A file is
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
 // the new one. A large file that only grew is the exception: the server appends

@@ -138,7 +138,7 @@ func (t *tree) fillAll(ctx context.Context, dirs []string, load func(context.Con
 	for i, dir := range dirs {
 		answers[i] = make(chan filling, 1)
 		group.Go(func() {
-			_, errs[i] = load(ctx, dir, func(ctx context.Context, _ func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
+			_, errs[i] = load(ctx, dir, func(ctx context.Context, _ func([]cache.Early[ftpclient.Entry])) (cache.Filled[ftpclient.Entry], error) {
 				select {
 				case fill := <-answers[i]:
 					return fill(ctx)

@@ -187,7 +187,7 @@ func (d *dirHandle) next(ctx context.Context, arrival *cache.Arrival[ftpclient.E
 }
 
 // take is what next does when it has waited, unless somebody else has.
-func (d *dirHandle) take(arrival *cache.Arrival[ftpclient.Entry], taken int, names []cache.Early, whole *cache.Listing[ftpclient.Entry], err error) {
+func (d *dirHandle) take(arrival *cache.Arrival[ftpclient.Entry], taken int, names []cache.Early[ftpclient.Entry], whole *cache.Listing[ftpclient.Entry], err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -211,7 +211,7 @@ func (d *dirHandle) take(arrival *cache.Arrival[ftpclient.Entry], taken int, nam
 		d.fs.nodes.mu.Lock()
 		defer d.fs.nodes.mu.Unlock()
 		for _, e := range names {
-			d.add(ftpclient.Entry{Name: e.Name, Unique: e.Identity, Type: ftpclient.Type(e.Kind)})
+			d.add(ftpclient.Entry{Name: e.Name, Unique: e.Entry.Unique, Type: e.Entry.Type})
 		}
 		d.taken += len(names)
 	}

@@ -103,6 +103,33 @@ assert names(rest(opened("big"))) == everything
 	}
 }
 
+// A name is found as soon as it has come, also by who waits for it alone; the listing goes on to
+// its end for the next one, and tells the same.
+func TestFileIsFoundBeforeTheListingIsWhole(t *testing.T) {
+	t.Parallel()
+	server, m := mountCrowd(t, ftpfs.Options{})
+	hold := server.StallData("MLSD", 50_000)
+	defer hold.Release()
+	python(t, m, `
+one = os.stat("big/0003")
+assert os.stat("big/0100").st_size == 0
+others()
+again = os.stat("big/0003")
+assert (one.st_ino, one.st_mtime_ns, one.st_mode) == (again.st_ino, again.st_mtime_ns, again.st_mode)
+os.stat("big/2999")
+fails(errno.ENOENT, os.stat, "big/nowhere")
+`, func() {
+		reached(t, hold)
+		if m.FS.Stats().Dirs.Filling != 1 {
+			t.Error("the listing is not under way any more")
+		}
+		hold.Release()
+	})
+	if n := listings(server, "/big"); n != 1 {
+		t.Errorf("listed %d times", n)
+	}
+}
+
 // A listing that breaks off is an error, however many names have come, and whoever reads it;
 // rewound, the directory is listed anew.
 func TestListingBreaksOffAmongItsNames(t *testing.T) {

@@ -22,6 +22,9 @@ type stamp struct {
 // clockSkew is how far the server's clock may be behind ours.
 const clockSkew = 10 * time.Second
 
+// settled is when no later change can have the time that a listing tells of e.
+func settled(e ftpclient.Entry) time.Time { return e.ModTime.Add(e.Precision + clockSkew) }
+
 // refine asks, in one pipeline, for the times of files whose listing tells
 // them too coarsely: of all that are not known yet if the user wants that,
 // else only where two changes may look the same. A file that changes twice
@@ -37,10 +40,10 @@ func (t *tree) refine(ctx context.Context, dir string, entries []ftpclient.Entry
 		if e.Type != ftpclient.TypeFile || !unknown && e.Precision <= time.Second {
 			continue
 		}
-		settled := e.ModTime.Add(e.Precision + clockSkew) // no later change has this time
+		final := settled(*e) // no later change has this time
 		s, known := t.stamps.Get(join(dir, e.Name))
 		known = known && t.applyStamp(dir, e)
-		if known && !unknown && s.seen.After(settled) || !t.exactTimes && (unknown || !known && now.After(settled)) {
+		if known && !unknown && s.seen.After(final) || !t.exactTimes && (unknown || !known && now.After(final)) {
 			continue
 		}
 		paths = append(paths, join(dir, e.Name))

@@ -104,22 +104,70 @@ func (t *tree) follow(dir string) (*cache.Arrival[ftpclient.Entry], error) {
 
 // ask has the server list dir.
 func (t *tree) ask(dir string) cache.Fill[ftpclient.Entry] {
-	return func(ctx context.Context, arrived func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
+	return func(ctx context.Context, arrived func([]cache.Early[ftpclient.Entry])) (cache.Filled[ftpclient.Entry], error) {
 		listing, err := t.client.ListArriving(ctx, dir, func(entries []ftpclient.Entry) { arrived(t.glimpse(entries)) })
 		return t.digest(ctx, dir, listing, err)
 	}
 }
 
 // glimpse is what can be shown of entries whose listing is not whole.
-func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early {
-	early := make([]cache.Early, 0, len(entries))
-	for _, e := range entries {
+func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early[ftpclient.Entry] {
+	early := make([]cache.Early[ftpclient.Entry], 0, len(entries))
+	for i := range entries {
+		e := &entries[i]
 		// What is hidden depends on its time, which is not certain yet.
 		if len(e.Name) <= maxName && !isTemp(e.Name) && !(t.followLinks && e.Type == ftpclient.TypeLink) {
-			early = append(early, cache.Early{Name: e.Name, Identity: e.Unique, Kind: uint8(e.Type)})
+			early = append(early, cache.Early[ftpclient.Entry]{Name: e.Name, Entry: e})
 		}
 	}
 	return early
+}
+
+// arriving finds name in a listing on its way, if it has come and will be shown as it is. It
+// does not block.
+func (t *tree) arriving(dir, name string) (cache.Found[ftpclient.Entry], bool) {
+	found, ok := t.dirs.Arriving(dir, name)
+	return found, ok && t.complete(dir, &found.Entry)
+}
+
+// await is list for who looks for one name, which it returns as soon as that has come; nil if
+// the listing has to tell.
+func (t *tree) await(ctx context.Context, dir, name string) (*cache.Found[ftpclient.Entry], cache.Listing[ftpclient.Entry], error) {
+	arrival, err := t.follow(dir)
+	if err != nil {
+		return nil, cache.Listing[ftpclient.Entry]{}, err
+	}
+	found, whole, err := arrival.Find(ctx, name)
+	if found != nil && t.complete(dir, &found.Entry) {
+		// The place is kept, so that the listing goes on to its end: the next name is soon looked for.
+		return found, cache.Listing[ftpclient.Entry]{}, nil
+	}
+	defer arrival.Close()
+	if whole != nil && !whole.Outline {
+		return nil, *whole, nil
+	}
+	if err != nil && !errors.Is(err, errNoOutline) {
+		return nil, cache.Listing[ftpclient.Entry]{}, err
+	}
+	listing, err := t.list(ctx, dir, 0)
+	return nil, listing, err
+}
+
+// complete makes an early entry what digest will make of it; false where that takes more than
+// is known yet.
+func (t *tree) complete(dir string, e *ftpclient.Entry) bool {
+	timed, ok := t.client.Timed(*e)
+	if !ok || e.Type != ftpclient.TypeFile && e.Type != ftpclient.TypeDir || e.Size > maxSize || e.ModTime.IsZero() {
+		return false
+	}
+	*e = timed
+	if e.Type == ftpclient.TypeFile && e.Precision > time.Second {
+		if t.exactTimes || t.stamps.Contains(join(dir, e.Name)) || !time.Now().After(settled(*e)) {
+			return false
+		}
+	}
+	t.applyStamp(dir, e)
+	return true
 }
 
 // digest turns the server's answer into what is shown.
@@ -188,7 +236,15 @@ func (t *tree) lookup(ctx context.Context, dir, name string, maxAge time.Duratio
 			return found, nil
 		}
 	}
-	listing, err := t.list(ctx, dir, maxAge)
+	listing, err := cache.Listing[ftpclient.Entry]{}, error(nil)
+	if maxAge == 0 {
+		var found *cache.Found[ftpclient.Entry]
+		if found, listing, err = t.await(ctx, dir, name); found != nil {
+			return *found, nil
+		}
+	} else {
+		listing, err = t.list(ctx, dir, maxAge)
+	}
 	now := time.Now()
 	if errno(err) == syscall.EACCES {
 		// A drop box: files can be reached and stored, but not listed.
@@ -297,7 +353,7 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 	t.stamp(path, e)
 	t.changed(dir)
 	t.dirs.DropTree(path)
-	t.dirs.Load(ctx, path, 0, func(context.Context, func([]cache.Early)) (cache.Filled[ftpclient.Entry], error) {
+	t.dirs.Load(ctx, path, 0, func(context.Context, func([]cache.Early[ftpclient.Entry])) (cache.Filled[ftpclient.Entry], error) {
 		return cache.Filled[ftpclient.Entry]{Complete: true}, nil
 	})
 	return e, nil
