@@ -67,6 +67,27 @@ func (cl *Client) setZone(ctx context.Context, dir string, entries []Entry) erro
 	return nil
 }
 
+// Timed returns an entry that ListArriving has told, with the time that it will have in the
+// Listing; ok is false if that is not known yet. It does not block.
+func (cl *Client) Timed(e Entry) (timed Entry, ok bool) {
+	zone := time.UTC
+	switch {
+	case e.ModTime.Location() != unzoned:
+		return e, true
+	case cl.server.isVsftpd():
+		zone = cl.mdtmZone()
+	case cl.cfg.Zone != nil:
+		zone = cl.cfg.Zone
+	default:
+		if len(cl.clock.open([]Entry{e})) > 0 {
+			return e, false
+		}
+		zone = cl.clock.zone()
+	}
+	e.ModTime = wallIn(e.ModTime, zone)
+	return e, true
+}
+
 // zone is the likeliest one.
 func (k *serverClock) zone() *time.Location {
 	k.mu.Lock()

@@ -38,6 +38,10 @@ type Config struct {
 	// ListBy says how directories are listed.
 	ListBy ListBy
 
+	// Brief makes the lines of MLSD and MLST as short as the server lets them be, so that large
+	// listings are here sooner: they lack owners and groups, and what an Entry has no field for.
+	Brief bool
+
 	// Charset is that of the names on a server that does not use UTF-8, by IANA's or the
 	// WHATWG's name for it; it has to contain ASCII. Names then are valid UTF-8 for callers.
 	// Bytes that are UTF-8 stay what they are; what does not convert is shown as U+201B and

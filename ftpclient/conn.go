@@ -59,6 +59,7 @@ type conn struct {
 	reused  bool  // has been idle since the login
 	greeted bool  // banner has come
 	banner  string
+	facts   string    // goes before the next MLSD, as the argument of OPTS MLST; "" nothing
 	spare   *dataDial // passive data connection for the next transfer
 	chained Mode      // asked for the next one behind the command of the transfer under way; ModeAuto: not
 	used    time.Time // last taken or given back by a caller

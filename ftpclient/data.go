@@ -10,7 +10,7 @@ import (
 
 // transfer is one command that needs a data connection.
 type transfer struct {
-	before   []command // go in the same write: CWD, REST
+	before   []command // go in the same write: CWD, REST, OPTS
 	cmd      command
 	path     string
 	download bool // the data comes from the server
@@ -33,6 +33,9 @@ func (t transfer) commands() []command {
 // refusal returns the error of the first command that was refused, or nil.
 func (t transfer) refusal(replies []reply) error {
 	for i, k := range t.commands() {
+		if k.verb == "OPTS" {
+			continue // whose answer does not matter
+		}
 		if i < len(replies) && replies[i].refused() {
 			return refusal(k.verb, t.path, replies[i])
 		}

@@ -76,9 +76,9 @@ type collector struct {
 // chunk is how many entries are gathered in one slice.
 const chunk = 8192
 
-// finish returns the listing as a whole.
+// finish returns the listing as a whole. Its entries are others than those told.
 func (l *collector) finish() Listing {
-	if len(l.full) > 0 {
+	if len(l.full) > 0 || l.told > 0 {
 		l.listing.Entries = slices.Concat(append(l.full, l.listing.Entries)...)
 	}
 	return l.listing

@@ -45,28 +45,43 @@ func (f features) list() []string {
 	return all
 }
 
-// wantedFacts are those that an Entry has a field for.
-var wantedFacts = []string{"type", "size", "modify", "unique", "unix.mode", "unix.owner",
-	"unix.ownername", "unix.uid", "unix.group", "unix.groupname", "unix.gid"}
+// wantedFacts are those that an Entry has a field for. Of one field's the first counts.
+var wantedFacts = [][]string{{"type"}, {"size"}, {"modify"}, {"unique"}, {"unix.mode"}}
 
-// selectFacts returns the argument of OPTS MLST (RFC 3659 section 7.9) where the
-// server has wanted facts that it does not send by itself, else "".
-func (f features) selectFacts() string {
-	var chosen []string
-	missing := false
+// ownerFacts are wanted unless Config.Brief says otherwise.
+var ownerFacts = [][]string{{"unix.ownername", "unix.owner", "unix.uid"}, {"unix.groupname", "unix.group", "unix.gid"}}
+
+// selectFacts returns the argument of OPTS MLST (RFC 3659 section 7.9) where the server does
+// not send a wanted fact by itself, or where it sends more though listings shall be brief; else "".
+func (f features) selectFacts(brief bool) (chosen string, lacking bool) {
+	names := make(map[string]string) // as the server writes them
+	sent := make(map[string]bool)
 	for fact := range strings.SplitSeq(f["MLST"], ";") {
 		name, enabled := strings.CutSuffix(strings.TrimSpace(fact), "*")
-		for _, wanted := range wantedFacts {
-			if strings.EqualFold(name, wanted) {
-				chosen = append(chosen, name)
-				missing = missing || !enabled
+		low := strings.ToLower(name)
+		names[low] = name
+		if enabled {
+			sent[low] = true
+		}
+	}
+	wanted := wantedFacts
+	if !brief {
+		wanted = append(wanted[:len(wanted):len(wanted)], ownerFacts...)
+	}
+	for _, same := range wanted {
+		for _, low := range same {
+			if name, known := names[low]; known {
+				chosen += name + ";"
+				lacking = lacking || !sent[low]
+				delete(sent, low)
+				break
 			}
 		}
 	}
-	if !missing {
-		return ""
+	if !lacking && !(brief && len(sent) > 0) {
+		return "", false
 	}
-	return strings.Join(chosen, ";") + ";"
+	return chosen, lacking
 }
 
 // isProFTPD recognises the one server that undoes the doubling of 0xFF (telnet's IAC)

@@ -47,8 +47,9 @@ func (cl *Client) List(ctx context.Context, dir string) (Listing, error) {
 }
 
 // ListArriving is List, and calls arrived with entries while more of them come, before it
-// returns. Names and types are those of the Listing; times and targets may not be, some
-// entries may be told twice and those that come last not at all. The slice is the callee's.
+// returns. Names and types are those of the Listing; targets may not be, nor times (see Timed). Some
+// entries may be told twice and those that come last not at all. The callee may keep the
+// slice and must not change it; nobody does.
 func (cl *Client) ListArriving(ctx context.Context, dir string, arrived func([]Entry)) (Listing, error) {
 	if err := checkPath("LIST", dir); err != nil {
 		return Listing{}, err
@@ -230,6 +231,10 @@ func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
 	if err != nil {
 		return t, err
 	}
+	if verb == "MLSD" && c.facts != "" {
+		t.before = []command{{"OPTS", "MLST " + c.facts}}
+		c.facts = ""
+	}
 	if verb == "MLSD" && len(arg) <= maxPath {
 		t.cmd.arg = arg
 		return t, nil
@@ -244,7 +249,7 @@ func (c *conn) listTransfer(verb, option, dir string) (transfer, error) {
 		}
 		steps = steps[last:]
 	}
-	t.before = steps
+	t.before = append(t.before, steps...)
 	return t, nil
 }
 

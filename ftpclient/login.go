@@ -330,12 +330,16 @@ func (c *conn) introduce(d *dialogue, banner string, pwd reply) error {
 	if !ok {
 		root = "/"
 	}
-	if facts := f.selectFacts(); facts != "" {
+	facts, lacking := f.selectFacts(c.client.cfg.Brief)
+	switch {
+	case lacking:
 		if _, err := c.exchange(command{"OPTS", "MLST " + facts}); err != nil {
 			return failed("OPTS", "", err)
 		}
+	case facts != "":
+		c.facts = facts // no reason to wait
 	}
-	c.client.server.introduce(banner, f, root)
+	c.client.server.introduce(banner, f, root, facts)
 	return nil
 }
 

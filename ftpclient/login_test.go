@@ -3,6 +3,7 @@ package ftpclient
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,39 @@ func TestLoginSelectsFacts(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// Facts that nobody wants are left out from the first listing on, which goes on when the
+// server refuses that. A later connection says so in its login.
+func TestSuperfluousFacts(t *testing.T) {
+	for _, answer := range []string{"200 ok", "501 no"} {
+		s := startScript(t, func(p *peer) {
+			p.login(" MLST type*;perm*;size*;unix.uid*;")
+			p.epsv()
+			data := p.accept()
+			p.expect("OPTS MLST type;size;", "MLSD /")
+			p.send(answer, "150 here")
+			io.WriteString(data, "type=file;size=1; a\r\n")
+			data.Close()
+			p.expect("EPSV")
+			p.send("226 done", "421 bye")
+			p.end()
+		}, func(p *peer) {
+			p.expectOne("USER u", "PASS p", "OPTS UTF8 ON", "TYPE I", "OPTS MLST type;size;", "EPSV")
+			p.send("220 ready", "331 password", "230 in", "200 utf8", "200 type", answer, "500 no more")
+			p.expect("NOOP")
+			p.send("200 ok")
+			p.drain()
+		})
+		cl := s.client(Config{Brief: true})
+		if l, err := cl.List(context.Background(), "/"); err != nil || len(l.Entries) != 1 {
+			t.Errorf("%s: %+v, %v", answer, l, err)
+		}
+		settled(t, cl)
+		if err := cl.Noop(context.Background()); err != nil {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
 }
 
 // A server that throws away what comes before its greeting is spoken to step by step,

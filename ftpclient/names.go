@@ -57,6 +57,12 @@ func (s *serverInfo) telling(arrived func([]Entry)) func([]Entry) {
 	if arrived == nil {
 		return nil
 	}
+	s.mu.Lock()
+	asTold := !s.names.translate
+	s.mu.Unlock()
+	if asTold {
+		return arrived
+	}
 	return func(entries []Entry) {
 		entries = slices.Clone(entries)
 		s.show(entries)

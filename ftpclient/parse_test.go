@@ -123,15 +123,29 @@ func TestParseFeatures(t *testing.T) {
 }
 
 func TestSelectFacts(t *testing.T) {
-	for mlst, want := range map[string]string{
-		"type*;size*;modify*;":                         "",
-		"type*;perm;size*;modify*;":                    "",
-		"type*;size*;modify*;UNIX.mode;media-type;":    "type;size;modify;UNIX.mode;",
-		"type*;perm*;size*;modify*;unique*;unix.mode;": "type;size;modify;unique;unix.mode;",
-		"": "",
+	const proftpd = "modify*;perm*;size*;type*;unique*;UNIX.group*;UNIX.groupname*;UNIX.mode*;UNIX.owner*;UNIX.ownername*;"
+	for _, test := range []struct {
+		mlst    string
+		brief   bool
+		want    string
+		lacking bool
+	}{
+		{"type*;size*;modify*;", false, "", false},
+		{"type*;perm;size*;modify*;", false, "", false},
+		{"type*;size*;modify*;UNIX.mode;media-type;", false, "type;size;modify;UNIX.mode;", true},
+		{"type*;perm*;size*;modify*;unique*;unix.mode;", false, "type;size;modify;unique;unix.mode;", true},
+		{"type*;perm*;size*;modify*;", false, "", false},
+		{"type*;perm*;size*;modify*;", true, "type;size;modify;", false},
+		{proftpd, false, "", false},
+		{strings.Replace(proftpd, "unique*", "unique", 1), false, "type;size;modify;unique;UNIX.mode;UNIX.ownername;UNIX.groupname;", true},
+		{proftpd, true, "type;size;modify;unique;UNIX.mode;", false},
+		{"type*;unix.uid;", false, "type;unix.uid;", true},
+		{"type*;unix.uid;", true, "", false},
+		{"", false, "", false},
 	} {
-		if got := (features{"MLST": mlst}).selectFacts(); got != want {
-			t.Errorf("%s: %q, want %q", mlst, got, want)
+		got, lacking := (features{"MLST": test.mlst}).selectFacts(test.brief)
+		if got != test.want || lacking != test.lacking {
+			t.Errorf("%s, brief %v: %q, lacking %v", test.mlst, test.brief, got, lacking)
 		}
 	}
 }
@@ -142,7 +156,7 @@ func FuzzParseFeatures(f *testing.F) {
 		fs := parseFeatures(featReply(strings.Split(body, "\n")...))
 		fs.list()
 		isProFTPD("", fs)
-		if strings.ContainsAny(fs.selectFacts(), "\r\n") {
+		if facts, _ := fs.selectFacts(true); strings.ContainsAny(facts, "\r\n") {
 			t.Error("line break in the facts")
 		}
 	})

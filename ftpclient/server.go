@@ -68,7 +68,7 @@ type serverInfo struct {
 }
 
 // introduce takes over what the first login told.
-func (s *serverInfo) introduce(banner string, f features, root string) {
+func (s *serverInfo) introduce(banner string, f features, root, facts string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known {
@@ -77,7 +77,7 @@ func (s *serverInfo) introduce(banner string, f features, root string) {
 	s.known = true
 	s.names.utf8 = s.names.utf8 || f.has("UTF8")
 	s.banner, s.features, s.root = banner, f, s.names.shown(root)
-	s.facts = f.selectFacts()
+	s.facts = facts
 	b := strings.ToLower(banner)
 	s.proftpd = isProFTPD(banner, f)
 	s.pureFTPd, s.pyftpdlib = strings.Contains(b, "pure-ftpd"), strings.Contains(b, "pyftpdlib")

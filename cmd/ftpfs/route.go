@@ -88,6 +88,7 @@ func (f *flags) config(t target, user, password string) (ftpclient.Config, error
 		ActiveAddress: f.activeAddress,
 		PasvAddress:   f.pasvAddress,
 		ListBy:        f.listBy,
+		Brief:         !f.mapOwners && !f.xattr,
 		Zone:          f.zone,
 		Charset:       f.charset,
 		Connections:   f.connections,
