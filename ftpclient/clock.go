@@ -70,7 +70,7 @@ func (cl *Client) setZone(ctx context.Context, dir string, entries []Entry) erro
 // Timed returns an entry that ListArriving has told, with the time that it will have in the
 // Listing; ok is false if that is not known yet. It does not block.
 func (cl *Client) Timed(e Entry) (timed Entry, ok bool) {
-	zone := time.UTC
+	var zone *time.Location
 	switch {
 	case e.ModTime.Location() != unzoned:
 		return e, true

@@ -29,6 +29,7 @@ type content struct {
 	mu      sync.Mutex
 	shares  int             // of the handles, and of an attempt at its upload: the last one closes it
 	users   int             // open handles
+	ahead   int             // those of them that nobody has asked for yet: the prefetcher's
 	writers int             // those of them that may write
 	base    ftpclient.Entry // the version on the server that the bytes build upon
 	prior   ftpclient.Entry // what base was before our own last change
@@ -376,7 +377,7 @@ func (c *content) failure() error {
 // only the server has. If all of them are here they stay here.
 func (c *content) needed() bool {
 	c.mu.Lock()
-	open := c.users > 0
+	open := c.users > c.ahead
 	c.mu.Unlock()
 	if !open {
 		return false
@@ -387,6 +388,20 @@ func (c *content) needed() bool {
 		release()
 	}
 	return start < end
+}
+
+// fetchAhead brings the first n bytes, for which nobody has asked yet: who removes the file
+// meanwhile need not mind.
+func (c *content) fetchAhead(ctx context.Context, n int64) error {
+	c.mu.Lock()
+	c.ahead++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.ahead--
+		c.mu.Unlock()
+	}()
+	return c.streams.fetch(ctx, 0, n)
 }
 
 // maxSaved is the size of a file that save brings: what takes a moment.

@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	maxAhead      = 256 << 10 // larger files have streams that run ahead
-	maxAheadBytes = 8 << 20   // fetched ahead and not opened yet
-	maxInOrder    = 20_000    // files of a directory that can be put in order
-	prefetchPause = walkPause // nothing more is fetched when no file was opened for so long
-	aheadFirst    = 2         // files ahead of a new sequence
-	aheadEarned   = 4         // files that were of use, for each more
-	aheadMost     = 16        // files ahead
-	sequences     = 8         // directories in which files are being opened one after another
+	maxAhead      = 256 << 10            // larger files have streams that run ahead
+	maxAheadBytes = 8 << 20              // fetched ahead and not opened yet
+	maxInOrder    = 20_000               // files of a directory that can be put in order
+	prefetchPause = walkPause            // nothing more is fetched when no file was opened for so long
+	headStart     = 2 * time.Millisecond // in which who opens a file asks for its first bytes
+	aheadFirst    = 2                    // files ahead of a new sequence
+	aheadEarned   = 4                    // files that were of use, for each more
+	aheadMost     = 16                   // files ahead
+	sequences     = 8                    // directories in which files are being opened one after another
 )
 
 // A prefetcher recognises programs that read the small files of a directory
@@ -126,7 +127,7 @@ func (f *FS) fetchAhead(ctx context.Context, dir *node, name string) error {
 		return nil
 	}
 	defer f.closeHandle(ctx, &handle{node: n, content: c})
-	if err := c.streams.fetch(ctx, 0, e.Size); outage(err) {
+	if err := c.fetchAhead(ctx, e.Size); outage(err) {
 		return err
 	}
 	return nil
@@ -148,7 +149,8 @@ func (p *prefetcher) opens(dir *node, name string) {
 		p.stop()
 	}
 	p.last = now
-	if p.drop(aheadKey{dir, name}) {
+	ready := p.drop(aheadKey{dir, name})
+	if ready {
 		p.used++
 	}
 	s := p.sequence(dir)
@@ -163,7 +165,11 @@ func (p *prefetcher) opens(dir *node, name string) {
 	if s.follow(last, name); s.order >= 0 {
 		p.want(s)
 	}
-	p.run()
+	if ready || len(p.wanted) == 0 {
+		p.run()
+		return
+	}
+	p.wg.Go(p.runSoon) // the file itself has to come first
 }
 
 // sequence finds or begins the sequence of a directory.
@@ -252,6 +258,19 @@ func (p *prefetcher) run() {
 		p.bytes += f.size
 		p.busy++
 		p.wg.Go(func() { p.bring(f) })
+	}
+}
+
+// runSoon is run after a head start for the file that was just opened.
+func (p *prefetcher) runSoon() {
+	select {
+	case <-time.After(headStart):
+	case <-p.base.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.base.Err() == nil {
+		p.run()
 	}
 }
 
