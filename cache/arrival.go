@@ -41,12 +41,19 @@ func (d *Dirs[E]) Follow(dir string, fill Fill[E]) (*Arrival[E], error) {
 func (d *Dirs[E]) arrived(f *dirFill[E], names []Early[E]) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if names == nil {
+		f.letGo()
+		return
+	}
 	f.early = append(f.early, names...)
 	if f.more != nil {
 		close(f.more)
 		f.more = nil
 	}
 }
+
+// letGo forgets what was told. The mutex of its Dirs is held.
+func (f *dirFill[E]) letGo() { f.early, f.places, f.placed = nil, nil, 0 }
 
 // Next returns the names that came behind the first n, or at the end the listing, which says
 // what there is whatever came before. It blocks until it can, or ctx ends. It may be called

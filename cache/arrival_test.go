@@ -180,6 +180,11 @@ func TestFind(t *testing.T) {
 		if found, ok := d.Arriving("/d", "x"); !ok || found.Entry != 0 {
 			t.Error(found, ok)
 		}
+		s.tell <- nil
+		synctest.Wait()
+		if found, ok := d.Arriving("/d", "x"); ok {
+			t.Error(found, "was to be let go of")
+		}
 		go func() { s.end <- nil }()
 		if found, whole, err := follow(t, d, nil).Find(t.Context(), "nowhere"); found != nil || whole == nil || err != nil {
 			t.Error(found, whole, err)

@@ -23,8 +23,9 @@ type dirFill[E any] struct {
 	more     chan struct{} // closed when more has come; nil when nobody waits for that
 }
 
-// A Fill finds out what is in a directory. It may tell names before it returns, as they come;
-// neither all of them nor each only once.
+// A Fill finds out what is in a directory. It may tell entries before it returns, as they come;
+// neither all of them nor each only once. When it tells nil, those told are let go of: the
+// listing is about to be there.
 type Fill[E any] func(ctx context.Context, arrived func([]Early[E])) (Filled[E], error)
 
 // Load returns the listing of dir: the cached one if it was asked for at most
@@ -135,7 +136,7 @@ func (d *Dirs[E]) land(dir string, f *dirFill[E], filled Filled[E], err error) {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	f.early, f.places, f.placed = nil, nil, 0
+	f.letGo()
 	d.flying[dir] = slices.DeleteFunc(d.flying[dir], func(o *dirFill[E]) bool { return o == f })
 	if len(d.flying[dir]) == 0 {
 		delete(d.flying, dir)

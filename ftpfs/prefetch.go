@@ -16,8 +16,8 @@ const (
 	maxInOrder    = 20_000               // files of a directory that can be put in order
 	prefetchPause = walkPause            // nothing more is fetched when no file was opened for so long
 	headStart     = 2 * time.Millisecond // in which who opens a file asks for its first bytes
-	aheadFirst    = 2                    // files ahead of a new sequence
-	aheadEarned   = 4                    // files that were of use, for each more
+	aheadFirst    = 3                    // files ahead of a new sequence
+	aheadEarned   = 3                    // files that were of use, for each more
 	aheadMost     = 16                   // files ahead
 	sequences     = 8                    // directories in which files are being opened one after another
 )

@@ -106,6 +106,7 @@ func (t *tree) follow(dir string) (*cache.Arrival[ftpclient.Entry], error) {
 func (t *tree) ask(dir string) cache.Fill[ftpclient.Entry] {
 	return func(ctx context.Context, arrived func([]cache.Early[ftpclient.Entry])) (cache.Filled[ftpclient.Entry], error) {
 		listing, err := t.client.ListArriving(ctx, dir, func(entries []ftpclient.Entry) { arrived(t.glimpse(entries)) })
+		arrived(nil) // a large directory would be in memory once more
 		return t.digest(ctx, dir, listing, err)
 	}
 }
