@@ -66,8 +66,8 @@ lint: ## gofmt, go vet, staticcheck
 
 check: lint race ## lint and race
 
-breaking: setup ## read for BREAKINGTIME over data connections that break, and compare every byte
-	FTPFS_TEST_BREAKING=$(BREAKINGTIME) $(GO) test -count 1 -v -timeout 0 -run TestReadingOverBreakingConnections ./ftpfs
+breaking: setup ## read for BREAKINGTIME over data connections that break, fio too, and compare every byte
+	FTPFS_TEST_BREAKING=$(BREAKINGTIME) $(GO) test -count 1 -v -timeout 0 -run OverBreakingConnections ./ftpfs
 
 nonsense: ## use a mount for NONSENSETIME whose server talks nonsense
 	FTPFS_TEST_NONSENSE=$(NONSENSETIME) $(GO) test -race -count 1 -v -timeout 0 -run TestNonsense ./ftpfs

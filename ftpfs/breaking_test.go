@@ -16,8 +16,49 @@ import (
 	"github.com/spf13/afero"
 )
 
-// breakingEnv is how long TestReadingOverBreakingConnections reads, as in 10m.
+// breakingEnv is how long the tests of connections that break read, as in 10m.
 const breakingEnv = "FTPFS_TEST_BREAKING"
+
+func breakingTime(t *testing.T) time.Duration {
+	t.Helper()
+	long := os.Getenv(breakingEnv)
+	if long == "" {
+		return 2 * time.Second
+	}
+	length, err := time.ParseDuration(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return length
+}
+
+// breakTransfers breaks the server's data connections after no more than four megabytes, in
+// each of the ways in which they can, and now and then a control connection. It returns how many
+// transfers began, and how many of them the server has seen end early.
+func breakTransfers(server *ftptest.Embedded, rng *rand.Rand, length time.Duration) (begun, broken int) {
+	defer server.ClearFaults()
+	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		server.ClearFaults()
+		for range 4 {
+			server.DropData("RETR", rng.Int64N(4<<20), 1)
+			server.EndData("RETR", rng.Int64N(4<<20), 1)
+		}
+		if rng.IntN(10) == 0 {
+			server.DropCommand("RETR", 1) // with the control connection
+		}
+		for _, e := range server.Log().Entries() {
+			code, _, _ := strings.Cut(e.Line, " ")
+			switch {
+			case e.Sent && code == "RETR":
+				begun++
+			case !e.Sent && (code == "426" || code == "550"): // as vsftpd and ftpserverlib call it
+				broken++
+			}
+		}
+		server.Log().Reset()
+	}
+	return begun, broken
+}
 
 // readAtWill reads files in the mount for some seconds, from several threads
 // in order, backward and at random, around the kernel's memory or through it, and
@@ -69,13 +110,7 @@ print(sum(reads), "reads,", sum(errors), "errors")
 // which they can, cost time but no byte.
 func TestReadingOverBreakingConnections(t *testing.T) {
 	t.Parallel()
-	length := 2 * time.Second
-	if long := os.Getenv(breakingEnv); long != "" {
-		var err error
-		if length, err = time.ParseDuration(long); err != nil {
-			t.Fatal(err)
-		}
-	}
+	length := breakingTime(t)
 	const files = 4
 	root := t.TempDir()
 	for i := range files {
@@ -94,36 +129,11 @@ func TestReadingOverBreakingConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	worker := start(t, m, "exec /usr/bin/python3 "+script)
-	begun, broken := 0, 0
-	count := func() {
-		for _, e := range server.Log().Entries() {
-			switch {
-			case e.Sent && strings.HasPrefix(e.Line, "RETR "):
-				begun++
-			case !e.Sent && strings.HasPrefix(e.Line, "550 "): // it calls them all so
-				broken++
-			}
-		}
-		server.Log().Reset()
-	}
-	rng := rand.New(rand.NewPCG(uint64(seed), 0))
-	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		server.ClearFaults()
-		for range 4 {
-			server.DropData("RETR", rng.Int64N(4<<20), 1)
-			server.EndData("RETR", rng.Int64N(4<<20), 1)
-		}
-		if rng.IntN(10) == 0 {
-			server.DropCommand("RETR", 1) // with the control connection
-		}
-		count()
-	}
-	server.ClearFaults()
+	begun, broken := breakTransfers(server, rand.New(rand.NewPCG(uint64(seed), 0)), length)
 	out, err := worker.wait(length + time.Minute)
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, out)
 	}
-	count()
 	t.Logf("%s, %d transfers, %d of them ended early", strings.TrimSpace(out), begun, broken)
 	if begun < 2 || broken == 0 {
 		t.Errorf("%d transfers, %d of them ended early", begun, broken)
