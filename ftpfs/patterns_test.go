@@ -91,6 +91,14 @@ with open("/dev/shm/ftpfs-test-%d" % os.getpid(), "w+b") as out:
         at += n
     got = os.pread(out.fileno(), size + 1, 0)
 `, 1},
+		"splice": {`
+into, out = os.pipe()
+got, at = b"", 0
+while n := os.splice(f, out, 65536, offset_src=at):
+    at += n
+    while len(got) < at:
+        got += os.read(into, at - len(got))
+`, 1},
 		"20 readers": {`
 import threading
 parts = [b""] * 20
