@@ -17,7 +17,7 @@ func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 	if year := mtime.Year(); year < 1900 || year > 2200 {
 		mtime = time.Unix(0, 0) // unknown, or beyond what is sent in 64 bits of nanoseconds
 	}
-	size := uint64(max(e.Size, 0))
+	size := uint64(max(f.nodes.sizeOf(n, e), 0))
 	if n.isDir {
 		size = 0
 	}

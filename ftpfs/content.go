@@ -87,6 +87,18 @@ func sameVersion(a, b ftpclient.Entry) bool {
 	return a.Size == b.Size && a.ModTime.Equal(b.ModTime)
 }
 
+// sizeOf is how long the file is of which e tells: transfers may have ended before
+// what the server says.
+func (c *content) sizeOf(e ftpclient.Entry) int64 {
+	c.mu.Lock()
+	same := sameVersion(c.base, e)
+	c.mu.Unlock()
+	if !same || c.local() {
+		return e.Size
+	}
+	return min(e.Size, c.streams.end())
+}
+
 // lock takes the upload lock.
 func (c *content) lock(ctx context.Context) error {
 	select {

@@ -136,6 +136,7 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		return fail(err)
 	}
 	writing := !flags.IsReadOnly()
+	listed := e
 	if shared && !writing && e.Size == 0 && f.hollow(n) {
 		if e, err = f.count(ctx, n, e); err != nil {
 			return fail(err)
@@ -151,6 +152,9 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 	}
 	if latest {
 		c.confirmed()
+	}
+	if kernel&fuse.OpenDirectIO != 0 {
+		c.listedAs(listed)
 	}
 	if !writing {
 		parent, name, _, _, _ := f.nodes.state(n)
@@ -197,7 +201,7 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 				break
 			}
 			if err = s.fs.contents.grow(ctx, h.node, h.content); err == nil {
-				err = answerRead(r, func(p []byte) (int, error) { return h.content.streams.readShort(ctx, p, r.Offset) })
+				err = answerRead(r, func(p []byte) (int, error) { return s.fs.readShort(ctx, h, p, r.Offset) })
 			}
 		}
 		if err != nil {
@@ -205,6 +209,16 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 		}
 		return nil
 	})
+}
+
+// readShort reads what the server has. Where that is less than it says, the kernel
+// fills its last page with zeros, which nobody may get who opens the file again.
+func (f *FS) readShort(ctx context.Context, h *handle, p []byte, off int64) (int, error) {
+	n, err := h.content.streams.readShort(ctx, p, off)
+	if h.content.streams.isShorter() {
+		f.nodes.distrust(h.node)
+	}
+	return n, err
 }
 
 // answerRead answers r with what read, an io.ReaderAt's method but for the

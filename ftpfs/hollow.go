@@ -61,3 +61,11 @@ func (f *FS) count(ctx context.Context, n *node, e ftpclient.Entry) (ftpclient.E
 	e.Size = size
 	return e, nil
 }
+
+// listedAs is told how listings show the version that c builds upon, whose size was
+// found out otherwise.
+func (c *content) listedAs(e ftpclient.Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prior = e
+}

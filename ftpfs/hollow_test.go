@@ -1,6 +1,9 @@
 package ftpfs_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"os"
 	"testing"
@@ -66,11 +69,41 @@ func TestFilesOfTheKernel(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{DirTTL: 10 * time.Millisecond})
+			m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{DirTTL: 100 * time.Millisecond})
 			for range 2 {
 				if got := m.Run("cat version cpuinfo empty"); got != "Linux\nprocessor: 0" {
 					t.Errorf("%q", got)
 				}
+			}
+		})
+	}
+}
+
+// Where listings tell another size than there is to retrieve, and SIZE is refused, as by
+// servers that would have to convert the file to know: who reads gets no more than what was told, and
+// no less than there is; what a transfer has besides is not waited for.
+func TestSizesThatLie(t *testing.T) {
+	const has = 300_000
+	for told, want := range map[int64]int{100_000: 100_000, 500_000: has} {
+		t.Run(fmt.Sprint(told), func(t *testing.T) {
+			t.Parallel()
+			files := untrue{afero.NewMemMapFs(), told}
+			data := random(has)
+			server := ftptest.Start(t, ftptest.Options{Fs: files})
+			server.Replace("SIZE", "550 SIZE not allowed in ASCII mode.", ftptest.Always)
+			if err := afero.WriteFile(files, "/file", data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m := fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{})
+			local := t.TempDir() + "/copy"
+			for range 2 {
+				m.Run("cat file > " + local)
+				if got, err := os.ReadFile(local); err != nil || !bytes.Equal(got, data[:want]) {
+					t.Errorf("wrong bytes, %d of them (%v)", len(got), err)
+				}
+			}
+			if got := m.Run("dd if=file bs=1000 skip=99 count=1 status=none | sha256sum"); got[:64] != fmt.Sprintf("%x", sha256.Sum256(data[99_000:100_000])) {
+				t.Error("wrong bytes after a seek")
 			}
 		})
 	}

@@ -33,7 +33,7 @@ type node struct {
 	entry    ftpclient.Entry  // as last seen
 	content  *content         // while open or not uploaded
 	kept     *ftpclient.Entry // the version whose pages the kernel may keep; nil: none
-	shifted  bool             // the kernel's pages have appended bytes in the wrong place
+	shifted  bool             // the kernel's pages have bytes that are elsewhere in the file, or nowhere
 }
 
 // nodes is the table of all nodes. Nothing here blocks.
@@ -406,6 +406,18 @@ func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpcli
 	return n.parent, n.name, n.content, n.entry, n.gone
 }
 
+// sizeOf is how long n is, which has the entry e: an open file may have turned out to
+// be shorter.
+func (ns *nodes) sizeOf(n *node, e ftpclient.Entry) int64 {
+	ns.mu.Lock()
+	c := n.content
+	ns.mu.Unlock()
+	if c == nil {
+		return e.Size
+	}
+	return c.sizeOf(e)
+}
+
 // keeps tells whether the pages that the kernel has of n are those of e, or of
 // what is here only, and remembers that from now on they are.
 func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
@@ -417,7 +429,7 @@ func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
 }
 
 // distrust is told that the kernel has bytes in its pages that are elsewhere
-// in the file.
+// in the file, or nowhere.
 func (ns *nodes) distrust(n *node) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

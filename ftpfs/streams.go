@@ -1,6 +1,7 @@
 package ftpfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ type streams struct {
 	begun   []beginning   // of the last streams, the latest last
 	pending []span        // reads that were announced and are not answered yet
 	held    chan struct{} // no new streams until it is closed; nil when not held
-	freed   chan struct{} // closed and renewed when a stream has no reader waiting any more
+	freed   chan struct{} // closed and renewed when a stream has no reader waiting any more, or a read of a shorter file is answered
 	closed  bool
 	crew    crew
 }
@@ -126,6 +127,9 @@ func (ss *streams) settle(off int64, n int) {
 	if i := slices.Index(ss.pending, span{off, off + int64(n)}); i >= 0 {
 		ss.pending = slices.Delete(ss.pending, i, i+1)
 	}
+	if ss.shorter {
+		ss.free()
+	}
 }
 
 // present tells whether [off, off+n), as far as the file goes, is there, and
@@ -160,7 +164,27 @@ func (ss *streams) readShort(ctx context.Context, p []byte, off int64) (int, err
 	if left := ss.end() - off; left > 0 {
 		return ss.read(ctx, p[:min(left, int64(len(p)))], off)
 	}
-	return 0, io.EOF
+	return 0, cmp.Or(ss.afterEnd(ctx), io.EOF)
+}
+
+// afterEnd waits until reads that contain the end of a file which is shorter than
+// the server says are answered: the kernel takes the first answer that ends early
+// for the end.
+func (ss *streams) afterEnd(ctx context.Context) error {
+	for {
+		ss.mu.Lock()
+		contained := slices.ContainsFunc(ss.pending, func(p span) bool { return p.off < ss.size && p.end > ss.size })
+		freed := ss.freed
+		ss.mu.Unlock()
+		if !contained {
+			return nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // errShorter is the error of fetch for what the server does not have, though
@@ -173,6 +197,13 @@ func (ss *streams) end() int64 {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return ss.size
+}
+
+// isShorter tells whether the file ends before what the server says.
+func (ss *streams) isShorter() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.shorter
 }
 
 // expired makes cache.File.ReadAt answer at once when a range is absent.
