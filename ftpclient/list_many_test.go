@@ -47,6 +47,9 @@ func TestRealListMany(t *testing.T) {
 			if together := cl.Server().ListsTogether; together != (name == "vsftpd") || together && trips > 6 {
 				t.Errorf("%d round trips for %d directories, together: %v", trips, len(dirs), together)
 			}
+			if by := cl.Server().ListsBy; by != map[bool]string{true: "STAT", false: "MLSD"}[name == "vsftpd"] {
+				t.Errorf("lists by %s", by)
+			}
 			for i, a := range answers {
 				if i == 7 {
 					if !errors.Is(a.Err, fs.ErrNotExist) {

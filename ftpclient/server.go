@@ -16,6 +16,7 @@ type Server struct {
 	Zone     string   // of the clock that LIST times are told by; "" as long as it is not known, or need not be
 	HasMLSD  bool     // listings are machine-readable (RFC 3659)
 	HasMLST  bool
+	ListsBy  string // MLSD, LIST or STAT: the command that lists directories, as far as is known by now
 
 	ListsTogether bool // ListMany takes few round trips, as far as is known by now
 	Outlines      bool // Outlines serves, as far as is known by now
@@ -226,6 +227,7 @@ func (cl *Client) Server() Server {
 		Zone:     zone,
 		HasMLSD:  s.mlsd == Yes,
 		HasMLST:  s.mlst == Yes,
+		ListsBy:  s.listsBy(cl.cfg.ListBy),
 
 		ListsTogether: s.stat == Yes && cl.cfg.ListBy == ListAuto,
 		Outlines:      s.outline == Yes && cl.cfg.ListBy == ListAuto,
@@ -235,6 +237,19 @@ func (cl *Client) Server() Server {
 		known.Mode = mode.String()
 	}
 	return known
+}
+
+// listsBy is the command that List uses; s.mu is held.
+func (s *serverInfo) listsBy(by ListBy) string {
+	switch {
+	case by != ListAuto:
+		return strings.ToUpper(by.String())
+	case s.mlsd == Yes:
+		return "MLSD"
+	case s.stat == Yes:
+		return "STAT"
+	}
+	return "LIST"
 }
 
 // Root returns the login directory, an absolute path; "/" if the server does not tell

@@ -213,10 +213,11 @@ func (s *server) guard(f func() error) (err error) {
 	return f()
 }
 
-// fail answers with the errno of err and logs what the user cannot see.
+// fail answers with the errno of err and logs what the user cannot see. That something is not
+// there, or that FTP has no word for it (EPERM), is nothing that went wrong.
 func (s *server) fail(req fuse.Request, err error) {
 	number := errno(err)
-	if number == syscall.ENOENT {
+	if number == syscall.ENOENT || number == syscall.EPERM || errors.Is(err, errors.ErrUnsupported) {
 		s.log.Debug("request failed", "error", err)
 	} else {
 		s.log.Info("request failed", "error", err, "errno", number)

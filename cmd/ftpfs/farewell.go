@@ -102,7 +102,7 @@ func (s status) left() string {
 	if total == 0 {
 		return "waiting for the server"
 	}
-	return fmt.Sprintf("sending %d files: %s of %s %s", len(s.Pending), size(moved), size(total), bar(moved, total))
+	return fmt.Sprintf("sending %s: %s of %s %s", files(len(s.Pending)), size(moved), size(total), bar(moved, total))
 }
 
 // stays is the error that names what the server does not have; nil if there is nothing.

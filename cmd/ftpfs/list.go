@@ -60,7 +60,7 @@ func (l listed) state() string {
 	case !l.Answers:
 		return "its process does not answer"
 	case l.Pending > 0:
-		return fmt.Sprintf("%d files not sent yet", l.Pending)
+		return files(l.Pending) + " not sent yet"
 	}
 	return "all sent"
 }

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ftpfs/ftpfs"
 )
@@ -35,10 +33,10 @@ type status struct {
 type statusServer struct {
 	Reached bool   `json:"reached"`
 	Greets  string `json:"greets"`
-	Mode    string `json:"mode"` // of data connections; "" as long as none has worked
-	TLS     string `json:"tls"`  // version and cipher suite; "" in clear
-	MLSD    bool   `json:"mlsd"`
-	Zone    string `json:"zone"` // of its clock, "" as long as it is not known or does not matter
+	Mode    string `json:"mode"`     // of data connections; "" as long as none has worked
+	TLS     string `json:"tls"`      // version and cipher suite; "" in clear
+	ListsBy string `json:"lists_by"` // MLSD, LIST or STAT
+	Zone    string `json:"zone"`     // of its clock, "" as long as it is not known or does not matter
 }
 
 type statusConnections struct {
@@ -91,7 +89,7 @@ func statusOf(j job, f *flags, begun time.Time, s ftpfs.Status, lately *recent) 
 	errors, count := lately.list()
 	st := status{
 		MountPoint: j.MountPoint, Source: j.Target.String(), Pid: os.Getpid(), Version: version(), Mounted: begun, Now: now,
-		Server: statusServer{Reached: s.Reached, Greets: s.Server.Banner, Mode: s.Server.Mode, TLS: s.Server.TLS, MLSD: s.Server.HasMLSD, Zone: s.Server.Zone},
+		Server: statusServer{Reached: s.Reached, Greets: s.Server.Banner, Mode: s.Server.Mode, TLS: s.Server.TLS, ListsBy: s.Server.ListsBy, Zone: s.Server.Zone},
 		Connections: statusConnections{
 			Open: s.Client.Open, Busy: s.Client.Open - s.Client.Idle, Limit: s.Client.Limit, Logins: s.Client.Logins,
 		},
@@ -105,7 +103,14 @@ func statusOf(j job, f *flags, begun time.Time, s ftpfs.Status, lately *recent) 
 		},
 		Transfers: []statusTransfer{}, Pending: []statusPending{}, Errors: errors, ErrorCount: count,
 	}
+	whole := make(map[string]int64)
+	for _, p := range s.Pending {
+		whole[p.Path] = p.Size
+	}
 	for _, t := range s.Transfers {
+		if n, ok := whole[t.Path]; ok && t.Upload && t.Total < 0 {
+			t.Total = n
+		}
 		seconds := max(now.Sub(t.Begun).Seconds(), 0.001)
 		st.Transfers = append(st.Transfers, statusTransfer{Path: t.Path, Upload: t.Upload, Moved: t.Moved, Total: t.Total, Begun: t.Begun, Rate: float64(t.Moved) / seconds})
 	}
@@ -135,11 +140,11 @@ of use, and the latest errors. The server is not asked.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, out := thisHost(), cmd.OutOrStdout()
-			look := func() ([]status, error) { return h.statuses(args, cmd.ErrOrStderr()) }
+			look := func(stderr io.Writer) ([]status, error) { return h.statuses(args, stderr) }
 			if watch {
-				return watchStatus(out, look, asJSON)
+				return watchStatus(out, cmd.ErrOrStderr(), look, asJSON)
 			}
-			all, err := look()
+			all, err := look(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -147,7 +152,7 @@ of use, and the latest errors. The server is not asked.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, a list with an object for each mount")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "look again each second, until the mounts end or Ctrl-C")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "look again each second, until the mounts end or Ctrl-C; on a terminal as a view that q ends")
 	return cmd
 }
 
@@ -216,31 +221,4 @@ func earlier(before []status, s status) *status {
 		}
 	}
 	return nil
-}
-
-// watchStatus shows what look finds, once a second, in the same place of a terminal.
-func watchStatus(out io.Writer, look func() ([]status, error), asJSON bool) error {
-	signals := endSignals()
-	defer signal.Stop(signals)
-	file, ok := out.(*os.File)
-	redraw := ok && term.IsTerminal(int(file.Fd())) && !asJSON
-	var before []status
-	for {
-		all, err := look()
-		if err != nil {
-			return err
-		}
-		if redraw {
-			io.WriteString(out, "\x1b[H\x1b[J")
-		}
-		if err := showStatus(out, all, asJSON, before); err != nil || len(all) == 0 {
-			return err
-		}
-		before = all
-		select {
-		case <-signals:
-			return nil
-		case <-time.After(time.Second):
-		}
-	}
 }

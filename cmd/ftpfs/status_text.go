@@ -62,10 +62,8 @@ func (s statusServer) text() string {
 	if s.Mode != "" {
 		parts = append(parts, "data by "+strings.ToUpper(s.Mode))
 	}
-	if s.MLSD {
-		parts = append(parts, "lists by MLSD")
-	} else {
-		parts = append(parts, "lists by LIST")
+	if s.ListsBy != "" {
+		parts = append(parts, "lists by "+s.ListsBy)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -93,10 +91,12 @@ func (s status) rate(t statusTransfer, before *status) float64 {
 }
 
 // bar is a picture of part in whole.
-func bar(part, whole int64) string {
-	const width = 20
-	full := int(max(0, min(width, part*width/max(whole, 1))))
-	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+func bar(part, whole int64) string { return barOf(part, whole, mostCells) }
+
+// barOf is a picture of part in whole, with a number of cells.
+func barOf(part, whole int64, cells int) string {
+	full := max(0, min(cells, int(float64(cells)*float64(part)/float64(max(whole, 1)))))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "]"
 }
 
 // share is how many of all were hits, in per cent.
