@@ -1,10 +1,15 @@
 package cache
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
+	"maps"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -180,4 +185,117 @@ func (f *File) checksum(b *block) (uint32, error) {
 		}
 	}
 	return sum, nil
+}
+
+// Verified is what Verify has found. Sizes are in bytes.
+type Verified struct {
+	Sound     int64    // agree with their checksums
+	Unchecked int64    // have no checksum: they were not read or written in order by this process
+	Dropped   int64    // did not agree, and are absent now
+	Damaged   []string // paths of the files with what was dropped, sorted
+	Lost      []string // paths of files whose changes, which only the disk had, do not agree; sorted
+}
+
+// Verify compares all data on the local disk with its checksums. What is damaged is absent
+// from then on, but for changes that the server lacks: these stay as they are and are refused, as
+// when they are read. It reads all that is kept, and returns early, with its error, when ctx ends.
+func (s *Files) Verify(ctx context.Context) (Verified, error) {
+	var v Verified
+	if err := s.begin(); err != nil {
+		return v, err
+	}
+	files := slices.SortedFunc(maps.Keys(s.live), func(a, b *File) int { return strings.Compare(a.path, b.path) })
+	s.mu.Unlock()
+	var err error
+	for _, f := range files {
+		if err = s.verifyFile(ctx, f, &v); err != nil {
+			break
+		}
+	}
+	s.mu.Lock()
+	s.end()
+	return v, err
+}
+
+func (s *Files) verifyFile(ctx context.Context, f *File, v *Verified) error {
+	s.mu.Lock()
+	_, live := s.live[f]
+	if live = live && !f.inMemory; live {
+		f.users++ // it stays until it is looked at
+	}
+	path := f.path
+	s.mu.Unlock()
+	if !live {
+		return nil
+	}
+	defer func() {
+		s.mu.Lock()
+		f.users--
+		s.settle(f)
+		s.unlock()
+	}()
+	damaged, lost := false, false
+	for _, b := range f.blocksOf(0, maxState, func(b *block) bool { return b.weight > 0 }) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		before := v.Dropped
+		switch err := f.verifyBlock(b, v); {
+		case errors.Is(err, fs.ErrNotExist): // somebody removed the local file
+			return nil
+		case errors.Is(err, errDamagedBlock):
+			lost = true
+		case err != nil:
+			return err
+		}
+		damaged = damaged || v.Dropped > before
+	}
+	if damaged {
+		v.Damaged = append(v.Damaged, path)
+	}
+	if lost {
+		v.Lost = append(v.Lost, path)
+	}
+	return nil
+}
+
+// verifyBlock compares a block with its checksum, also if that was done before.
+func (f *File) verifyBlock(b *block, v *Verified) error {
+	f.io.Lock()
+	defer f.io.Unlock()
+	s := f.files
+	s.mu.Lock()
+	if f.blocks[b.no] != b {
+		s.mu.Unlock()
+		return nil
+	}
+	start, end := s.bounds(b.no)
+	size := int64(0)
+	for _, r := range f.present.within(start, min(end, f.size)) {
+		size += r.end - r.start
+	}
+	summed := b.summed
+	s.mu.Unlock()
+	if !summed {
+		v.Unchecked += size
+		return nil
+	}
+	sum, err := f.checksum(b)
+	if err != nil {
+		return err
+	}
+	switch err := f.judge(b, sum); {
+	case errors.Is(err, errDamagedBlock):
+		s.mu.Lock()
+		b.unverified = true // so that it is refused from now on
+		s.mu.Unlock()
+		return err
+	case err != nil:
+		return err
+	case sum == b.sum:
+		v.Sound += size
+	default:
+		v.Dropped += size
+	}
+	return nil
 }

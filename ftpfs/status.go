@@ -80,3 +80,10 @@ func (f *FS) ClearCache(ctx context.Context) error {
 	f.files.Clear()
 	return f.Refresh(ctx, "")
 }
+
+// Verified is what VerifyCache has found.
+type Verified = cache.Verified
+
+// VerifyCache compares all file contents that are kept with their checksums, and drops what is
+// damaged, so that it is fetched again. It reads the whole cache, which takes its time.
+func (f *FS) VerifyCache(ctx context.Context) (Verified, error) { return f.files.Verify(ctx) }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ftpfs/ftpfs"
 )
 
 // Other commands talk to the process of a mount over a socket in the abstract name
@@ -56,12 +58,14 @@ const (
 	askStatus           // answered by report.Status
 	askClear            // of the cache
 	askProfile          // answered by report.Profile
+	askVerify           // of the cache, answered by report.Verified, in its time
 )
 
 // answers are what the process of a mount can do for those who ask.
 type answers struct {
 	refresh func(ctx context.Context, path string) error
 	clear   func(ctx context.Context) error
+	verify  func(ctx context.Context) (ftpfs.Verified, error)
 	status  func() status
 }
 
@@ -151,6 +155,12 @@ func (c *control) do(r request) report {
 			return reportOf(fail(exitUsage, "There is no profile %q: %w.", r.Profile, err))
 		}
 		return report{Profile: data}
+	case askVerify:
+		found, err := c.answers.verify(c.ctx) // as long as it takes
+		if err != nil {
+			return reportOf(fail(exitUnmount, "The cache could not be verified: %w.", err))
+		}
+		return report{Verified: &found}
 	case askClear:
 		err = c.answers.clear(ctx)
 	default:

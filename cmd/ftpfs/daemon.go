@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"ftpfs/ftpfs"
 )
 
 // The daemon is this program, started again in a session of its own, with /dev/null for
@@ -24,9 +26,10 @@ const (
 type report struct {
 	Code     int
 	Text     string
-	Warnings []string // from before it answered
-	Status   *status  // of a mount, to who asks
-	Profile  []byte   // in the form of pprof
+	Warnings []string        // from before it answered
+	Status   *status         // of a mount, to who asks
+	Profile  []byte          // in the form of pprof
+	Verified *ftpfs.Verified // what is found in the cache
 }
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }

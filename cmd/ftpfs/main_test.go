@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(configEnv) == "" && os.Getenv(programMark) == "" {
 		os.Setenv(configEnv, os.DevNull) // not that of whoever runs the tests
+		os.Setenv("DBUS_SESSION_BUS_ADDRESS", "none:")
 	}
 	if isDaemon() {
 		p := program{mount: daemonMount}
@@ -55,7 +56,10 @@ func (m *fakeMount) Unmount(ctx context.Context) error {
 
 func (m *fakeMount) Refresh(context.Context, string) error { return nil }
 func (m *fakeMount) ClearCache(context.Context) error      { return nil }
-func (m *fakeMount) Status() ftpfs.Status                  { return ftpfs.Status{} }
+func (m *fakeMount) VerifyCache(context.Context) (ftpfs.Verified, error) {
+	return ftpfs.Verified{}, nil
+}
+func (m *fakeMount) Status() ftpfs.Status { return ftpfs.Status{} }
 
 func run(p *program, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer

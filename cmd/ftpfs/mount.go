@@ -32,6 +32,7 @@ type mounted interface {
 	Unmount(context.Context) error // finishes uploads; at once when the context ends
 	Refresh(ctx context.Context, path string) error
 	ClearCache(context.Context) error
+	VerifyCache(context.Context) (ftpfs.Verified, error)
 	Status() ftpfs.Status
 }
 
@@ -166,7 +167,7 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	}
 	begun := time.Now()
 	now := func() status { return statusOf(j, f, begun, m.Status(), &lately) }
-	c := listen(thisHost().mounted(j.MountPoint), answers{refresh: m.Refresh, clear: m.ClearCache, status: now}, log)
+	c := listen(thisHost().mounted(j.MountPoint), answers{refresh: m.Refresh, clear: m.ClearCache, verify: m.VerifyCache, status: now}, log)
 	meter.serve(now, log)
 	stop := onHangup(func() {
 		log.Info("looking at the server anew")

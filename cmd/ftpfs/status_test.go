@@ -24,7 +24,7 @@ func TestStatus(t *testing.T) {
 	server := ftptest.Start(t, ftptest.Options{Fs: files})
 	dir := testMount(t, server, "--timeout", "1m", "--cache-size", "100M")
 	server.Refuse("STOR", "451 The disk is on \x1b[2Jholiday.", -1)
-	shell(t, dir, "ls >/dev/null; ls -l >/dev/null; echo data > precious 2>/dev/null; true")
+	shell(t, dir, "ln -s a b 2>/dev/null; ls >/dev/null; ls -l >/dev/null; echo data > precious 2>/dev/null; true")
 	held := server.StallData("RETR", 1<<20)
 	reading := exec.CommandContext(t.Context(), "cat", filepath.Join(dir, "big"))
 	if err := reading.Start(); err != nil {
@@ -71,7 +71,7 @@ func TestStatus(t *testing.T) {
 	if code != 0 || stderr != "" || strings.Contains(text, "\x1b") {
 		t.Errorf("%d %s%q", code, stderr, text)
 	}
-	if code, list, _ := run(&p, "list"); code != 0 || !strings.Contains(list, dir) || !strings.Contains(list, "1 files not sent yet") {
+	if code, list, _ := run(&p, "list"); code != 0 || !strings.Contains(list, dir) || !strings.Contains(list, "1 file not sent yet") {
 		t.Errorf("%d %s", code, list)
 	}
 	held.Release()
@@ -81,6 +81,13 @@ func TestStatus(t *testing.T) {
 
 	if code, before, _ := run(&p, "cache", dir); code != 0 || !strings.Contains(before, " 8.0 MiB of 100.0 MiB in ") && !strings.Contains(before, " 8.1 MiB of 100.0 MiB in ") {
 		t.Errorf("%d %s", code, before)
+	}
+	if code, text, stderr := run(&p, "cache", "--verify", dir); code != 0 || !strings.HasPrefix(text, dir+": 8.0 MiB are sound") || strings.Contains(text, "damaged") {
+		t.Errorf("%d %q %s", code, text, stderr)
+	}
+	shell(t, s.Cache.Dir, `for f in */f*; do test $(stat -c %s $f) -lt 8000000 || printf damage | dd of=$f bs=1 seek=3000000 conv=notrunc 2>/dev/null; done`)
+	if code, text, stderr := run(&p, "cache", "--verify", dir); code != 0 || !strings.HasSuffix(text, ", 1.0 MiB were damaged and are dropped, of /big\n") {
+		t.Errorf("%d %q %s", code, text, stderr)
 	}
 	if code, after, _ := run(&p, "cache", "--clear", dir); code != 0 || strings.Contains(after, " 8.") || !strings.Contains(after, "; 0 listings") {
 		t.Errorf("%d %s", code, after)
@@ -132,7 +139,7 @@ func TestStatusText(t *testing.T) {
 		t.Error(text)
 	}
 	s.Pending = []statusPending{{Path: "/a", Size: 4 << 20}}
-	if got := s.left(); got != "sending 1 files: 3.0 MiB of 4.0 MiB [###############.....]" {
+	if got := s.left(); got != "sending 1 file: 3.0 MiB of 4.0 MiB [###############.....]" {
 		t.Error(got)
 	}
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1 << 10: "1.0 KiB", 1536 << 20: "1.5 GiB", 1 << 62: "4096.0 PiB"} {
