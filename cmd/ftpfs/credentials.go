@@ -13,12 +13,15 @@ import (
 	"github.com/jdx/go-netrc"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"ftpfs/internal/keyring"
 )
 
 // sources are the places where credentials come from, besides URL and flags.
 type sources struct {
 	stdin  io.Reader
 	getenv func(string) string
+	bus    string                             // address of the session's bus, on which there may be a keyring; "" none
 	prompt func(label string) (string, error) // errNoTerminal if nobody can be asked
 	warn   io.Writer
 }
@@ -26,12 +29,12 @@ type sources struct {
 var errNoTerminal = errors.New("no terminal")
 
 func systemSources(warn io.Writer) sources {
-	return sources{stdin: os.Stdin, getenv: os.Getenv, prompt: promptTerminal, warn: warn}
+	return sources{stdin: os.Stdin, getenv: os.Getenv, bus: keyring.Address(os.Getenv), prompt: promptTerminal, warn: warn}
 }
 
 // credentials finds user and password. The first place that has one wins: the URL,
-// -o user=NAME:PASSWORD, --credentials, the other flags, systemd, FTPFS_PASSWORD, netrc, a
-// prompt. An empty user means anonymous.
+// -o user=NAME:PASSWORD, --credentials, the other flags, systemd, FTPFS_PASSWORD, netrc, the
+// keyring, a prompt. An empty user means anonymous.
 func (src sources) credentials(t target, f *flags) (user, password string, err error) {
 	user = t.User
 	if user == "" {
@@ -86,6 +89,9 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 		return user, netrcPassword, nil
 	case user == "anonymous" || user == "ftp":
 		return user, "anonymous@", nil
+	}
+	if password, found := src.fromKeyring(t, user); found {
+		return user, password, nil
 	}
 	password, err = src.prompt(fmt.Sprintf("Password of %s at %s: ", user, t.hostName()))
 	if errors.Is(err, errNoTerminal) {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/afero"
 
 	"ftpfs/internal/ftptest"
+	"ftpfs/internal/keyringtest"
 )
 
 // docCommand is a command of a console block.
@@ -137,6 +138,10 @@ func runDocs(t *testing.T, script string) {
 	}
 	environ := []string{"HOME=" + home, "PATH=" + home + "/bin:" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TMPDIR=" + t.TempDir(),
 		programMark + "=1", "FTPFS_PASSWORD=secret", "FTPFS_TARGET_PASSWORD=secret"}
+	if strings.Contains(script, "ftpfs login") {
+		environ = append(environ, "DBUS_SESSION_BUS_ADDRESS="+keyringtest.Start(t).Address)
+		script = strings.ReplaceAll(script, "\nftpfs login", "\necho secret | ftpfs login --password-stdin") // no terminal asks
+	}
 	if strings.Contains(script, "one.example.org") {
 		one := ftptest.Real(t, "vsftpd", ftptest.RealOptions{Promiscuous: true})
 		two := ftptest.Real(t, "vsftpd", ftptest.RealOptions{Promiscuous: true})

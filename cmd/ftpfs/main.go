@@ -6,11 +6,13 @@
 //	ftpfs umount [--force] MOUNTPOINT
 //	ftpfs status [--json] [--watch] [PATH]
 //	ftpfs list
-//	ftpfs cache [--clear] [PATH]
+//	ftpfs cache [--clear | --verify] [PATH]
 //	ftpfs config [PROFILE]
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
 //	ftpfs copy [flags] URL URL
+//	ftpfs login [flags] URL
+//	ftpfs logout [flags] URL
 //	ftpfs demo
 //	ftpfs csi --endpoint unix:PATH --node-id NAME
 //
@@ -44,9 +46,10 @@ Options of sshfs, curlftpfs and rclone have their meaning here, behind -o. NAME:
 for a server of the file of settings, in which also flags can be given: see ftpfs config --help.
 
 The password is taken from the first of: the URL, --credentials, --password-file or
---password-stdin, a credential "ftpfs" of systemd, the variable FTPFS_PASSWORD, ~/.netrc (or $NETRC), a prompt. Without a user the
-login is anonymous, unless ~/.netrc knows the host. The password is not seen in ps,
-in the mount table or in logs.
+--password-stdin, a credential "ftpfs" of systemd, the variable FTPFS_PASSWORD, ~/.netrc
+(or $NETRC), the keyring of the desktop (see ftpfs login), a prompt. Without a user the login
+is anonymous, unless ~/.netrc knows the host. The password is not seen in ps, in the mount
+table or in logs.
 
 The command returns when the mount answers; with -f it stays. SIGTERM and SIGINT
 unmount and finish uploads, a second one ends at once; SIGHUP makes the mount look
@@ -190,7 +193,7 @@ func (p *program) rootCommand() *cobra.Command {
 	f.register(root)
 	root.SetFlagErrorFunc(flagError)
 	useFlagSections(root)
-	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), demoCommand(), csiCommand(), manpagesCommand(), profileCommand())
+	root.AddCommand(umountCommand(), statusCommand(), listCommand(), cacheCommand(), configCommand(), refreshCommand(), doctorCommand(), copyCommand(), loginCommand(), logoutCommand(), demoCommand(), csiCommand(), manpagesCommand(), profileCommand())
 	return root
 }
 

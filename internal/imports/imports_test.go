@@ -61,6 +61,7 @@ func TestWhoKnowsWhom(t *testing.T) {
 		{"internal/csi", []string{"github.com/container-storage-interface/spec/lib/go/csi", "google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/status"}},
 		{"internal/dialer", []string{"golang.org/x/net/http/httpproxy", "golang.org/x/net/proxy"}},
 		{"internal/ftptest", []string{"github.com/fclairamb/ftpserverlib", "github.com/spf13/afero", "golang.org/x/sys/unix"}},
+		{"internal/keyring", []string{"github.com/godbus/dbus/v5"}},
 		{"internal/netlab", []string{"github.com/vishvananda/netlink", "golang.org/x/sys/unix"}},
 	} {
 		for file, list := range imports(t, rule.dir) {
