@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,37 +23,42 @@ var flagSections = []struct{ first, title string }{
 	{"option", "Other flags"},
 }
 
+// flagPart is what stands below one heading.
+type flagPart struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// flagParts divides flags by their headings, and leaves out those that are hidden.
+func flagParts(s *pflag.FlagSet) (parts []flagPart) {
+	begin := func(title string) {
+		part := flagPart{title, pflag.NewFlagSet("", pflag.ContinueOnError)}
+		part.flags.SortFlags = false
+		parts = append(parts, part)
+	}
+	begin("Flags")
+	s.VisitAll(func(flag *pflag.Flag) {
+		for _, section := range flagSections {
+			if flag.Name == section.first {
+				begin(section.title)
+			}
+		}
+		parts[len(parts)-1].flags.AddFlag(flag)
+	})
+	return slices.DeleteFunc(parts, func(p flagPart) bool { return !p.flags.HasAvailableFlags() })
+}
+
 // flagUsages lists flags under their headings, as wide as the terminal.
 func flagUsages(s *pflag.FlagSet) string {
 	width := 0
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		width = columns
 	}
-	title := "Flags"
-	part := pflag.NewFlagSet("", pflag.ContinueOnError)
-	part.SortFlags = false
-	var b strings.Builder
-	end := func() {
-		if part.HasAvailableFlags() {
-			fmt.Fprintf(&b, "%s:\n%s\n", title, strings.TrimRight(part.FlagUsagesWrapped(width), "\n"))
-		}
-		part = pflag.NewFlagSet("", pflag.ContinueOnError)
-		part.SortFlags = false
+	var usages []string
+	for _, p := range flagParts(s) {
+		usages = append(usages, p.title+":\n"+strings.TrimRight(p.flags.FlagUsagesWrapped(width), "\n"))
 	}
-	s.VisitAll(func(flag *pflag.Flag) {
-		for _, section := range flagSections {
-			if flag.Name == section.first {
-				end()
-				if b.Len() > 0 {
-					b.WriteString("\n")
-				}
-				title = section.title
-			}
-		}
-		part.AddFlag(flag)
-	})
-	end()
-	return strings.TrimRight(b.String(), "\n")
+	return strings.Join(usages, "\n\n")
 }
 
 // useFlagSections makes root and its commands show their flags by flagUsages.

@@ -80,9 +80,7 @@ func manpage(cmd *cobra.Command, date string, commands []*cobra.Command) string 
 	}
 	p.macro(".SH", "DESCRIPTION")
 	p.prose(cmp.Or(cmd.Long, cmd.Short+"."))
-	if cmd == root {
-		p.macro(".SH", "OPTIONS")
-	}
+	p.macro(".SH", "OPTIONS")
 	p.options(cmd)
 	if commands == nil {
 		for _, c := range subcommands(cmd) {
@@ -194,18 +192,24 @@ func (r *roff) literal(s string) {
 // flagLine is a line of pflag's usages: flags, three blanks or more, meaning.
 var flagLine = regexp.MustCompile(`^ *(-.*?) {3,}(.*)$`)
 
-// options lists the flags of cmd as --help does, but for the home directory of whoever
-// writes the page.
+// options lists the flags of cmd as --help does, under its headings if there are several, but
+// for the home directory of whoever writes the page.
 func (r *roff) options(cmd *cobra.Command) {
-	usages := cmd.LocalFlags().FlagUsages()
-	if home := homeDir(os.Getenv); len(home) > 1 {
-		usages = strings.ReplaceAll(usages, home+"/", "~/")
-	}
-	for line := range strings.Lines(usages) {
-		if m := flagLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
-			r.text(".TP")
-			r.text(`\fB` + escape(m[1]) + `\fR`)
-			r.text(escape(m[2]))
+	parts := flagParts(cmd.LocalFlags())
+	for _, part := range parts {
+		if len(parts) > 1 {
+			r.macro(".SS", part.title)
+		}
+		usages := part.flags.FlagUsages()
+		if home := homeDir(os.Getenv); len(home) > 1 {
+			usages = strings.ReplaceAll(usages, home+"/", "~/")
+		}
+		for line := range strings.Lines(usages) {
+			if m := flagLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
+				r.text(".TP")
+				r.text(`\fB` + escape(m[1]) + `\fR`)
+				r.text(escape(m[2]))
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestManualPages(t *testing.T) {
 	if files, err := os.ReadDir(dir); err != nil || len(files) != len(pages) {
 		t.Errorf("%d pages, want %d, %v", len(files), len(pages), err)
 	}
-	for _, part := range []string{".SH \"EXIT CODES\"", ".SH \"LIMITATIONS\"", ".SH \"EXAMPLES\"", ".BR ftpfs\\-umount (1)"} {
+	for _, part := range []string{".SH \"EXIT CODES\"", ".SH \"LIMITATIONS\"", ".SH \"EXAMPLES\"", ".SS \"Encryption\"", ".BR ftpfs\\-umount (1)"} {
 		if !strings.Contains(pages["ftpfs.1"], part) {
 			t.Errorf("ftpfs.1 lacks %s", part)
 		}
