@@ -66,7 +66,9 @@ func (s *server) found(dir *node, r *fuse.LookupRequest, found cache.Found[ftpcl
 	if found.Entry.Type != ftpclient.TypeDir {
 		s.fs.tree.looked.Store(true)
 	}
-	found.Entry.Name = r.Name
+	if found.Entry.Name != r.Name { // one string of the two is in memory anyway
+		found.Entry.Name = r.Name
+	}
 	n, e := s.fs.enter(dir, found.Entry)
 	r.Respond(s.fs.entered(n, e, left))
 }

@@ -13,7 +13,7 @@ const rootID = 1 // the kernel's number for the root of every FUSE file system
 
 // A node is one file, directory or link that the kernel knows, or that is
 // open or waits for its upload. It keeps its identity when it is renamed.
-type node struct {
+type node struct { // of which there are many: 240 bytes
 	id    uint64 // the kernel's number, never used twice
 	ino   uint64 // the inode number that users see
 	isDir bool
@@ -27,13 +27,13 @@ type node struct {
 	children map[string]*node // known nodes only, not the listing
 	twin     *node            // another one with the same number: one file under two names
 	lookups  uint64           // what the kernel will forget one day
-	pins     int              // open handles, requests at work, pending uploads
+	pins     int32            // open handles, requests at work, pending uploads
 	gone     bool             // it has no name any more
 	unlinked bool             // since we removed or replaced it: its bytes are not wanted
+	shifted  bool             // the kernel's pages have bytes that are elsewhere in the file, or nowhere
 	entry    ftpclient.Entry  // as last seen
 	content  *content         // while open or not uploaded
 	kept     *ftpclient.Entry // the version whose pages the kernel may keep; nil: none
-	shifted  bool             // the kernel's pages have bytes that are elsewhere in the file, or nowhere
 }
 
 // nodes is the table of all nodes. Nothing here blocks.

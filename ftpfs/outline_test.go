@@ -46,6 +46,18 @@ echo top > top
 	if n := m.Client.Stats().Transfers - before; n > 32 { // 20 directories have links
 		t.Errorf("%d data connections", n)
 	}
+	// An outline has no inode numbers of files: readdir shows others than stat, but no two files the
+	// same one, until somebody has looked.
+	python(t, m, `
+def numbers(d):
+    return {e.name: e.inode() for e in os.scandir(d)}
+dirs = ["tree/%d/%d" % (i, j) for i in range(10) for j in range(10)]
+shown = [n for d in dirs for n in numbers(d).values()]
+assert len(set(shown)) == len(shown) == 120
+for d in "tree", "tree/3", "tree/3/4", "tree/3/9":
+    seen = {name: os.lstat(d + "/" + name).st_ino for name in os.listdir(d)}
+    assert seen == numbers(d), (d, seen, numbers(d))
+`)
 	local := filepath.Join(t.TempDir(), "list")
 	const list = `find tree -printf "%p %y %s %Ts %l\n" | sed "s/ d [0-9]* / d /" | sort`
 	show := exec.Command("bash", "-c", list+" > "+local)
