@@ -46,7 +46,10 @@
 // error then is a *LostError. A Writer begins anew by itself only if the server says, before
 // it has accepted anything, that its data connection was dead. While the server cannot be
 // reached all callers share a dial at a time, with growing pauses of up to two seconds; the
-// longer ones are not waited for, the last failure is the answer at once.
+// longer ones are not waited for, the last failure is the answer at once. Where some connections
+// live and another one is refused, or dies, all wait for those. After a minute without a login one
+// is tried before others, and a refused one is tried again after a minute, then every 20 minutes, so
+// that a password that has become wrong does not lock the account.
 //
 // # Data
 //

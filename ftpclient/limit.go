@@ -2,6 +2,7 @@ package ftpclient
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -25,7 +26,7 @@ func (p *pool) dial() {
 		c.close()
 		return
 	}
-	p.loggedIn = true
+	p.lastLogin = time.Now().Round(0) // by the clock on the wall: the machine may sleep
 	p.pause = 0
 	p.conns[c] = useShort
 	p.idle = append(p.idle, c)
@@ -54,32 +55,38 @@ func (p *pool) dial() {
 	}
 }
 
-// dialFailed decides who learns of it: if connections live, their number is the limit
-// where the server has refused another, and the waiters wait for those; else one
-// waiter, or all if there is nothing left to wait for. mu is held.
+// dialFailed decides who learns of it. As long as connections live, all who wait wait for
+// those, and their number is the limit if the server has refused another; else all are told.
+// mu is held.
 func (p *pool) dialFailed(err error) {
 	live := len(p.conns) + p.dialing
-	if e, ok := errors.AsType[*Error](err); ok && live > 0 {
-		switch e.Kind() {
-		case KindTooMany, KindLogin:
-			// The same user is logged in, so a refused login means the same.
-			p.lower(live, e)
-			return
-		}
-		if e.Code == 421 {
-			p.lower(live, e)
-			return
-		}
+	if live > 0 && p.limits(err) {
+		p.lower(live, err)
+		return
 	}
 	p.backOff(err)
-	switch i := slices.IndexFunc(p.waiters, func(w *waiter) bool { return !p.holds(w) }); {
-	case live == 0:
+	if live == 0 && !p.mayStillCount(err) {
 		p.refuse(len(p.waiters), err)
-	case i >= 0: // who waits for a transfer to end did not wait for the dial
-		p.waiters[i].ready <- lease{err: err}
-		p.waiters = slices.Delete(p.waiters, i, i+1)
 	}
 	p.schedule()
+}
+
+// limits tells whether the failure of one more connection means that there are enough. mu is
+// held.
+func (p *pool) limits(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		// The same user is logged in, so a refused login means the same.
+		return e.Code == 421 || e.Kind() == KindTooMany || e.Kind() == KindLogin
+	}
+	_, unheard := errors.AsType[errChoked](err)
+	return unheard && len(p.conns) > 0
+}
+
+// mayStillCount tells whether there may be too many connections only since the server has
+// not yet noticed the end of one of ours: it is asked again some times. mu is held.
+func (p *pool) mayStillCount(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind() == KindTooMany && !p.lastLogin.IsZero() && !p.down()
 }
 
 // holds tells whether w has to wait because bulk transfers have what they may have. mu is
@@ -188,10 +195,14 @@ func (p *pool) proven() {
 	p.schedule()
 }
 
+// trusted is how long a login that succeeded lets others be tried at the same time. They would
+// all be refused if the password was changed meanwhile, and servers lock accounts for that.
+const trusted = time.Minute
+
 // mayDial tells whether one more dial may begin; if only the pause between failing dials
 // forbids it, the waiters are scheduled again after it. mu is held.
 func (p *pool) mayDial() bool {
-	crowded := !p.loggedIn || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
+	crowded := time.Since(p.lastLogin) > trusted || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
 	if p.dialing > 0 && crowded {
 		return false
 	}
@@ -231,7 +242,7 @@ func (p *pool) backOff(err error) {
 		return // begun together with the dial whose failure caused the pause
 	}
 	p.pause = min(max(2*p.pause, firstPause), maxPause)
-	p.notBefore = time.Now().Add(p.pause)
+	p.notBefore = time.Now().Add(p.pause - rand.N(p.pause/4)) // other mounts have failed at the same time
 }
 
 // down tells that there is nothing to wait for but the next dial, which is not due soon:

@@ -10,33 +10,46 @@ import (
 	"time"
 )
 
-// loginPause is how long a refused login is not tried again: servers lock accounts.
-const loginPause = 5 * time.Second
+// A refused login is tried again after firstLoginPause, and if it is refused again each time
+// after loginPause: servers lock accounts, usually at the third refusal within some minutes.
+const (
+	firstLoginPause = time.Minute
+	loginPause      = 20 * time.Minute
+)
 
 // loginGate remembers how to log in.
 type loginGate struct {
 	mu        sync.Mutex
-	stepwise  bool // the server does not bear a login in one write
-	consented bool // the server has agreed to TLS
-	inClear   bool // one has not, since the server refused TLS
-	refused   error
-	refusedAt time.Time
+	stepwise  bool  // the server does not bear a login in one write
+	consented bool  // the server has agreed to TLS
+	inClear   bool  // one has not, since the server refused TLS
+	refused   error // the last login; nil: it succeeded
+	again     time.Time
 }
 
+// closed returns why no login may be tried now, nil if one may.
 func (g *loginGate) closed() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.refused != nil && time.Since(g.refusedAt) < loginPause {
+	if time.Now().Before(g.again) {
 		return g.refused
 	}
 	return nil
 }
 
+// note takes in what came of a login.
 func (g *loginGate) note(err error) {
-	if e, ok := errors.AsType[*Error](err); ok && e.Kind() == KindLogin {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.refused, g.refusedAt = err, time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+		g.refused, g.again = nil, time.Time{}
+	case !ok || e.Kind() != KindLogin, time.Now().Before(g.again): // begun together with one that was refused
+	case g.refused == nil:
+		g.refused, g.again = err, time.Now().Add(firstLoginPause)
+	default:
+		g.refused, g.again = err, time.Now().Add(loginPause)
 	}
 }
 

@@ -42,7 +42,7 @@ type pool struct {
 	crowd      bool          // several dials have been under way at the same time
 	oneByOne   bool          // no crowds: the server has refused somebody
 	bulk       int           // connections in use for a bulk transfer
-	loggedIn   bool          // a login has succeeded; until then one is tried at a time
+	lastLogin  time.Time     // that succeeded; if long ago, one is tried at a time
 	refused    bool          // the server has refused a connection: none is opened in reserve
 	contended  bool          // someone waits who can only be served by a connection in use
 	reaper     *time.Timer   // nil if no connection is idle
@@ -159,7 +159,9 @@ func (p *pool) schedule() {
 			break
 		}
 	}
-	if unserved > p.dialing && (len(p.conns)+p.dialing >= p.limit || p.pause > 0) {
+	failing := p.pause > 0
+	full := len(p.conns)+p.dialing >= p.limit
+	if unserved > p.dialing && (full || failing) {
 		unserved -= p.refuseExtra()
 	}
 	if p.wantsReserve() {
@@ -168,7 +170,7 @@ func (p *pool) schedule() {
 			p.dialing--
 		}
 	}
-	p.contended = held > 0 || unserved > p.dialing && len(p.conns)+p.dialing >= p.limit
+	p.contended = held > 0 || unserved > p.dialing && full || unserved > 0 && failing
 }
 
 // pick takes an idle connection: for a transfer best one whose spare data connection

@@ -170,9 +170,9 @@ func TestWaitersLeave(t *testing.T) {
 
 // A limit of the server is learned: waiters wait, nobody fails.
 func TestLearnedLimit(t *testing.T) {
-	for _, atLogin := range []bool{false, true} {
+	for _, excess := range []ftptest.Excess{ftptest.AtGreeting, ftptest.AtLogin, ftptest.Unheard} {
 		e, cl := embedded(t, Config{Connections: 6})
-		e.Limit(2, atLogin)
+		e.Limit(2, excess)
 		data := make([]byte, 100<<10)
 		put(t, e, "/f", data)
 		var group sync.WaitGroup
@@ -194,12 +194,12 @@ func TestTooManyFromTheStart(t *testing.T) {
 	e, cl := embedded(t, Config{})
 	other := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret"})
 	connect(t, other)
-	e.Limit(1, false)
+	e.Limit(1, ftptest.AtGreeting)
 	var e1 *Error
 	if err := cl.Connect(context.Background()); !errors.As(err, &e1) || e1.Kind() != KindTooMany {
 		t.Errorf("%v", err)
 	}
-	e.Limit(0, false)
+	e.Limit(0, ftptest.AtGreeting)
 	connect(t, cl)
 }
 
@@ -412,7 +412,7 @@ func TestExtraTransfers(t *testing.T) {
 	for _, limit := range []int{0, 2} {
 		e, cl := embedded(t, Config{Connections: 4})
 		put(t, e, "/f", make([]byte, 1<<20))
-		e.Limit(limit, true)
+		e.Limit(limit, ftptest.AtLogin)
 		first, err := cl.Retrieve(ctx, "/f", 0, 1<<20)
 		if err != nil {
 			t.Fatal(err)

@@ -139,7 +139,7 @@ func TestDoctorUnderTLS(t *testing.T) {
 func TestDoctorPrints(t *testing.T) {
 	t.Setenv("FTPFS_PASSWORD", "secret")
 	server := ftptest.Start(t, ftptest.Options{})
-	server.Limit(3, false)
+	server.Limit(3, ftptest.AtGreeting)
 	var p program
 	code, stdout, stderr := run(&p, "doctor", "--limit", "ftp://user@"+server.Addr()+"/")
 	if code != 0 || stderr != "" {

@@ -1,6 +1,7 @@
 package ftptest
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -104,7 +105,7 @@ func (c *configuration) vsftpd(servers string) ([]string, error) {
 		"local_umask=022", "file_open_mode=0666",
 		"seccomp_sandbox=NO", "xferlog_enable=NO", "session_support=NO",
 		fmt.Sprintf("pasv_min_port=%d", passiveLow), fmt.Sprintf("pasv_max_port=%d", passiveHigh),
-		fmt.Sprintf("max_clients=%d", c.opts.MaxClients),
+		fmt.Sprintf("max_clients=%d", c.opts.MaxClients), fmt.Sprintf("max_per_ip=%d", c.opts.MaxPerAddr),
 	}
 	if c.opts.ReadOnly {
 		lines = append(lines, "write_enable=NO")
@@ -179,6 +180,9 @@ func (c *configuration) proftpd(servers string) ([]string, error) {
 	if c.opts.MaxClients > 0 {
 		lines = append(lines, fmt.Sprintf("MaxClients %d", c.opts.MaxClients))
 	}
+	if c.opts.MaxPerAddr > 0 {
+		lines = append(lines, fmt.Sprintf("MaxConnectionsPerHost %d", c.opts.MaxPerAddr))
+	}
 	if s := c.idleSeconds(); s > 0 {
 		lines = append(lines, fmt.Sprintf("TimeoutIdle %d", s))
 	}
@@ -222,16 +226,14 @@ func (c *configuration) pureftpd(servers string) ([]string, error) {
 	if err := makePuredb(servers, users, database); err != nil {
 		return nil, err
 	}
-	clients := 200
-	if c.opts.MaxClients > 0 {
-		clients = c.opts.MaxClients
-	}
+	const many = 200
+	clients := cmp.Or(c.opts.MaxClients, many)
 	argv := []string{
 		filepath.Join(servers, "usr/sbin/pure-ftpd"),
 		"-S", fmt.Sprintf("%s,%d", c.host, c.port), "-g", filepath.Join(c.dir, "pid"),
 		"-A", "-l", "puredb:" + database, "-E", "-H", "-u", "1", "-U", "133:022",
 		"-p", fmt.Sprintf("%d:%d", passiveLow, passiveHigh),
-		"-c", strconv.Itoa(clients), "-C", strconv.Itoa(clients),
+		"-c", strconv.Itoa(clients), "-C", strconv.Itoa(cmp.Or(c.opts.MaxPerAddr, clients)),
 	}
 	if m := (c.idleSeconds() + 59) / 60; m > 0 {
 		argv = append(argv, "-I", strconv.Itoa(m))
@@ -273,7 +275,7 @@ func (c *configuration) pyftpdlib() ([]string, error) {
 	}
 	settings, err := json.Marshal(map[string]any{
 		"host": c.host, "port": c.port, "root": c.root, "user": realUser, "password": realPassword,
-		"uid": ftpUID, "gid": ftpGID, "tls": c.pem, "max_clients": c.opts.MaxClients,
+		"uid": ftpUID, "gid": ftpGID, "tls": c.pem, "max_clients": c.opts.MaxClients, "max_per_addr": c.opts.MaxPerAddr,
 		"idle_timeout": c.idleSeconds(), "read_only": c.opts.ReadOnly, "no_mlsd": c.opts.NoMLSD,
 		"promiscuous": c.opts.Promiscuous,
 	})

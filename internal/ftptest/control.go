@@ -194,7 +194,7 @@ func (c *control) refusal(verb string) (reply string, quit bool) {
 			return "500 Unknown command.", false
 		}
 	}
-	if verb == "PASS" && c.e.faults.exceeded(c.e.Connections(), true) {
+	if verb == "PASS" && c.e.faults.exceeded(c.e.Connections(), AtLogin) {
 		return "530 Sorry, the maximum number of clients are already connected.", true
 	}
 	return "", false

@@ -109,6 +109,13 @@ func (e *Embedded) Fs() afero.Fs { return e.opts.Fs }
 // Log returns the record of all control connections.
 func (e *Embedded) Log() *Log { return &e.log }
 
+// Connected returns how many control connections there have been so far, also of those refused.
+func (e *Embedded) Connected() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lastConn
+}
+
 // Connections returns the number of open control connections.
 func (e *Embedded) Connections() int {
 	e.mu.Lock()
@@ -217,9 +224,13 @@ func (e *Embedded) welcome(l net.Listener, conn *net.TCPConn) {
 		return
 	}
 	e.lastConn++
+	if e.faults.exceeded(len(e.conns)+1, Unheard) {
+		conn.Close()
+		return
+	}
 	c := newControl(e, e.lastConn, conn)
 	e.conns[c] = struct{}{}
-	tooMany := e.faults.exceeded(len(e.conns), false)
+	tooMany := e.faults.exceeded(len(e.conns), AtGreeting)
 	e.group.Go(func() { c.run(tooMany) })
 }
 

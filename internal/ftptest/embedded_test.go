@@ -342,13 +342,13 @@ func TestLie(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	e, _ := begin(t, Options{})
-	e.Limit(1, false)
+	e.Limit(1, AtGreeting)
 	c := connect(t, e.Addr())
 	c.reply(421)
 	if _, err := c.text.ReadLine(); err != io.EOF {
 		t.Errorf("after 421: %v", err)
 	}
-	e.Limit(1, true)
+	e.Limit(1, AtLogin)
 	c = connect(t, e.Addr())
 	c.reply(220)
 	c.cmd(331, "USER user")

@@ -15,13 +15,13 @@ const Always = -1
 
 // faults are what an Embedded is told to do wrong.
 type faults struct {
-	mu      sync.Mutex
-	rules   []*rule
-	met     int
-	split   bool
-	lie     netip.AddrPort
-	limit   int
-	atLogin bool
+	mu     sync.Mutex
+	rules  []*rule
+	met    int
+	split  bool
+	lie    netip.AddrPort
+	limit  int
+	excess Excess
 }
 
 type kind int
@@ -235,12 +235,20 @@ func (e *Embedded) Lie(to netip.AddrPort) {
 	e.faults.lie = to
 }
 
-// Limit allows n control connections at a time (0 = any number). What is too much gets a 421
-// instead of the greeting, or, atLogin, a 530 to its PASS, and is closed.
-func (e *Embedded) Limit(n int, atLogin bool) {
+// An Excess is what becomes of a control connection that is too much.
+type Excess uint8
+
+const (
+	AtGreeting Excess = iota // 421 instead of the greeting, and the end
+	AtLogin                  // 530 to its PASS, and the end
+	Unheard                  // the end, without a word
+)
+
+// Limit allows n control connections at a time; 0 = any number.
+func (e *Embedded) Limit(n int, excess Excess) {
 	e.faults.mu.Lock()
 	defer e.faults.mu.Unlock()
-	e.faults.limit, e.faults.atLogin = n, atLogin
+	e.faults.limit, e.faults.excess = n, excess
 }
 
 // ClearFaults forgets all that the methods above were told. Holds that are reached stay until
@@ -249,7 +257,7 @@ func (e *Embedded) ClearFaults() {
 	e.faults.mu.Lock()
 	defer e.faults.mu.Unlock()
 	f := &e.faults
-	f.rules, f.met, f.split, f.lie, f.limit, f.atLogin = nil, 0, false, netip.AddrPort{}, 0, false
+	f.rules, f.met, f.split, f.lie, f.limit, f.excess = nil, 0, false, netip.AddrPort{}, 0, AtGreeting
 }
 
 // failure takes the way in which the control connection fails at a moment, 0 if it does not.
@@ -272,9 +280,9 @@ func (f *faults) lying() netip.AddrPort {
 	return f.lie
 }
 
-// exceeded reports whether a connection that makes n is too much, at the greeting or the login.
-func (f *faults) exceeded(n int, login bool) bool {
+// exceeded reports whether a connection that makes n is too much, and gets that.
+func (f *faults) exceeded(n int, excess Excess) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.limit > 0 && n > f.limit && f.atLogin == login
+	return f.limit > 0 && n > f.limit && f.excess == excess
 }

@@ -36,6 +36,8 @@ if cfg["idle_timeout"]:
 
 
 class Server(FTPServer):
+    max_cons_per_ip = cfg["max_per_addr"]
+
     # The original also counts data connections and the listener.
     def _accept_new_cons(self):
         sessions = [h for h in self.ioloop.socket_map.values() if isinstance(h, FTPHandler)]

@@ -25,6 +25,7 @@ type RealOptions struct {
 	IPv6        bool          // listen on ::1 instead of 127.0.0.1
 	Addr        netip.Addr    // listen on this address of the machine, or of the thread's network namespace; zero = loopback
 	MaxClients  int           // most connections at a time; 0 = hundreds
+	MaxPerAddr  int           // the same from one address
 	IdleTimeout time.Duration // of the control connection; 0 = the server's own. Whole seconds; whole minutes on pure-ftpd, rounded up
 	ReadOnly    bool          // no command that changes something is allowed
 	NoOverwrite bool          // proftpd: no STOR, RNTO or APPE onto a file that exists
