@@ -8,7 +8,7 @@ NONSENSETIME ?= 1m
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint check breaking nonsense fuzz bench peers clean
+.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking nonsense fuzz bench peers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -16,7 +16,7 @@ help: ## this list
 build: ## bin/ftpfs, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ftpfs ./cmd/ftpfs
 
-dist: ## packages in bin/dist: .deb, .rpm; ARCHS="amd64 arm64" for other machines
+dist: ## packages in bin/dist: .deb, .rpm, and their bills of materials; ARCHS="amd64 arm64" for other machines
 	@rm -rf bin/dist
 	@GO="$(GO)" ARCHS="$(ARCHS)" internal/packaging/dist bin/dist
 
@@ -64,7 +64,14 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-check: lint race ## lint and race
+modules: ## the modules are what go.sum and go.mod say
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+check: lint modules race ## lint, modules and race
+
+vulnerabilities: ## what is known against the modules that ftpfs uses; asks vuln.go.dev
+	@GO="$(GO)" .ci/vulnerabilities
 
 breaking: setup ## read for BREAKINGTIME over data connections that break, fio too, and compare every byte
 	FTPFS_TEST_BREAKING=$(BREAKINGTIME) $(GO) test -count 1 -v -timeout 0 -run OverBreakingConnections ./ftpfs
