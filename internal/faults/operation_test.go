@@ -1,6 +1,11 @@
 package faults
 
-import "maps"
+import (
+	"maps"
+	"slices"
+
+	"ftpfs/ftpclient"
+)
 
 // An operation is what a program does in a mount whose server has initial. Its calls are made
 // one after another until one fails.
@@ -15,7 +20,9 @@ type operation struct {
 	stores int64                        // bytes that it uploads
 	keeps  bool                         // what was written is not lost when the operation fails
 	watch  string                       // what of the file watched is compared, too; "" nothing
-	forget bool                         // the kernel is told to forget everything before the calls
+	mode   ftpclient.Mode               // of data connections; 0 is passive
+	tls    bool                         // control and data connections are under TLS
+	every  int                          // of so many cells one is tried; 0: of each
 }
 
 // kind tells which errno an operation may end with.
@@ -63,8 +70,27 @@ var operations = []operation{
 	{name: "rmdir", calls: []call{{Verb: "rmdir", Path: "dir/sub"}}, after: remove("dir/sub")},
 	{name: "symlink", server: "proftpd", calls: []call{{Verb: "symlink", Path: "dir/new", To: "old"}}, after: set("dir/new", "link old")},
 	{name: "readlink", server: "proftpd", calls: []call{{Verb: "readlink", Path: "dir/link"}}, want: "old"},
-	{name: "statfs", calls: []call{{Verb: "statfs"}}},
-	{name: "forget", calls: []call{{Verb: "stat"}}, forget: true},
+}
+
+// variants are other servers and other ways to have data connections. A part of their cells is
+// tried, with the operations that have most to do with them.
+var variants = []operation{
+	{name: "active", mode: ftpclient.ModeActive},
+	{name: "TLS", tls: true},
+	{name: "vsftpd", server: "vsftpd"},
+	{name: "pure-ftpd", server: "pure-ftpd"},
+}
+
+func init() {
+	for _, v := range variants {
+		for _, op := range operations {
+			if slices.Contains([]string{"readdir", "read", "write", "rename", "unlink"}, op.name) {
+				op.name += " (" + v.name + ")"
+				op.server, op.mode, op.tls, op.every = v.server, v.mode, v.tls, 7
+				operations = append(operations, op)
+			}
+		}
+	}
 }
 
 func set(path, to string) func(map[string]string) {

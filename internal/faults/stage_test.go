@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ftpfs/ftpclient"
 	"ftpfs/internal/ftptest"
 )
 
@@ -14,30 +15,40 @@ var transfers = []string{"RETR", "STOR", "APPE", "LIST", "NLST", "MLSD"}
 // stages carries an operation out on a healthy server and returns the points of the
 // conversation at which it can be hit. The test fails when the operation does.
 func stages(t *testing.T, op operation) []stage {
-	w := newWorld(t, op)
 	all := []stage{
 		{name: "connect", point: dialControl, anew: true},
 		{name: "greeting", verb: ftptest.Greeting, point: onGreeting, anew: true},
 	}
-	w.begin()
-	w.server.Log().Reset()
-	w.cut()
-	w.mustRun()
-	w.settle()
+	usual := conversation(t, op, false)
 	var transfer string
-	for _, verb := range verbs(w.server.Log()) {
-		login := slices.Contains([]string{"USER", "PASS", "OPTS", "TYPE", "FEAT", "PWD"}, verb)
-		all = append(all, stage{name: "before " + verb, verb: verb, point: onCommand, anew: login})
+	for _, verb := range conversation(t, op, true) {
+		anew := !slices.Contains(usual, verb)
+		all = append(all, stage{name: "before " + verb, verb: verb, point: onCommand, anew: anew})
 		if slices.Contains(transfers, verb) {
 			all = append(all, stage{name: "begin of " + verb, verb: verb, point: onBegin})
 			transfer = verb
 			all = append(all, dataStages(verb, op)...)
 		}
-		all = append(all, stage{name: "after " + verb, verb: verb, point: onEnd, anew: login})
+		all = append(all, stage{name: "after " + verb, verb: verb, point: onEnd, anew: anew})
 	}
-	if transfer != "" {
+	if transfer != "" && op.mode != ftpclient.ModeActive {
 		all = append(all, stage{name: "data connect", verb: transfer, point: dialData, anew: true})
 	}
+	return all
+}
+
+// conversation gives the commands of the operation, with those of a login where the
+// connections are cut before.
+func conversation(t *testing.T, op operation, cut bool) []string {
+	w := newWorld(t, op)
+	w.begin()
+	w.server.Log().Reset()
+	if cut {
+		w.cut()
+	}
+	w.mustRun()
+	w.settle()
+	all := verbs(w.server.Log())
 	w.finish()
 	return all
 }

@@ -32,7 +32,7 @@ func (c *control) passive(verb string, code int, lines []string) []string {
 	if port == 0 {
 		return []string{"425 Strange reply to " + verb + "."}
 	}
-	r, err := newRelay(c.e, c.localIP().String(), fmt.Sprintf("127.0.0.1:%d", port), false)
+	r, err := newRelay(c.e, c.localIP().String(), fmt.Sprintf("127.0.0.1:%d", port), false, c.isPrivate())
 	if err != nil || !c.announce(r) {
 		return []string{"425 No listener."}
 	}
@@ -62,7 +62,7 @@ func (c *control) active(verb, arg, line string) string {
 	if err != nil || client.Addr() != c.client.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() {
 		return line
 	}
-	r, err := newRelay(c.e, "127.0.0.1", client.String(), true)
+	r, err := newRelay(c.e, "127.0.0.1", client.String(), true, c.isPrivate())
 	if err != nil || !c.announce(r) {
 		return line
 	}

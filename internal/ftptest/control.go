@@ -17,6 +17,9 @@ type control struct {
 	e      *Embedded
 	id     int
 	client *net.TCPConn
+	from   socket        // what the client says; for commands alone
+	to     socket        // what it hears; for deliveries alone, but before agreed
+	agreed chan bool     // whether TLS begins in the place of AUTH's answer
 	done   chan struct{} // closed by close
 	wake   chan struct{} // out has grown
 	deaf   bool          // the server gets no more commands; for commands alone
@@ -27,6 +30,7 @@ type control struct {
 	pending []*pending // commands without their final reply, the oldest first
 	out     []*delivery
 	data    *relay // announced last, for the next transfer
+	private bool   // data connections are under TLS
 }
 
 // pending is a command that waits for its final reply.
@@ -35,6 +39,7 @@ type pending struct {
 	local string  // answered by us with this; the server does not know of it
 	fail  Failure // in the place of an answer; local is not empty
 	quit  bool    // close after the answer
+	auth  bool    // TLS comes after the answer, if it is 234
 	relay *relay  // of an active transfer
 }
 
@@ -46,13 +51,14 @@ type delivery struct {
 	cut   *rule // reset after so many bytes
 	fail  Failure
 	quit  bool // close afterwards
+	auth  bool // TLS comes after a 234
 }
 
 const maxLine = 1 << 20 // far more than ftpserverlib takes
 
 func newControl(e *Embedded, id int, client *net.TCPConn) *control {
 	return &control{
-		e: e, id: id, client: client,
+		e: e, id: id, client: client, from: socket{client, nil}, to: socket{client, nil}, agreed: make(chan bool, 1),
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 		pending: []*pending{{verb: Greeting}},
 	}
@@ -120,7 +126,7 @@ func (c *control) commands() {
 	buf := make([]byte, 64<<10)
 	var rest []byte // of a line that has not ended
 	for {
-		n, err := c.client.Read(buf)
+		n, err := c.from.Read(buf)
 		rest = append(rest, buf[:n]...)
 		if end := bytes.LastIndexByte(rest, '\n'); end >= 0 {
 			burst := string(rest[:end+1])
@@ -160,12 +166,16 @@ func (c *control) burst(lines []string) bool {
 		case c.failing(p):
 		case reply != "":
 			p.local, p.quit = reply, quit
+		case c.secures(p, arg):
 		case verb == "PORT" || verb == "EPRT":
 			line = c.active(verb, arg, line)
 		case isTransfer(verb):
 			p.relay = c.arm(verb)
 		}
 		c.push(p)
+		if p.auth && !c.upgrade() {
+			return false
+		}
 		if p.local == "" {
 			forward.WriteString(line)
 		}
@@ -218,7 +228,9 @@ func (c *control) answerLocal() {
 			c.out = append(c.out, &delivery{lines: []string{p.local}, fail: p.fail})
 			continue
 		}
-		c.out = append(c.out, c.e.faults.tamper(p.verb, strings.Split(p.local, "\n"), p.quit)...)
+		all := c.e.faults.tamper(p.verb, strings.Split(p.local, "\n"), p.quit)
+		all[len(all)-1].auth = p.auth
+		c.out = append(c.out, all...)
 	}
 }
 

@@ -62,14 +62,19 @@ func (c *control) deliveries() {
 			c.reset() // Linux still gives the client what it had received before
 			return
 		}
+		say := c.write
 		if d.fail == Drip {
-			if !c.drip(text) {
-				return
-			}
-			continue
+			say = c.drip
 		}
-		if !c.write(text) || d.quit {
+		if !say(text) || d.quit {
 			return
+		}
+		if d.auth {
+			agreed := strings.HasPrefix(text, "234")
+			if agreed {
+				c.to = c.e.secured(c.client)
+			}
+			c.agreed <- agreed
 		}
 	}
 }
@@ -106,7 +111,7 @@ func (c *control) drip(text string) bool {
 		case <-c.done:
 			return false
 		}
-		if _, err := c.client.Write([]byte(text[i : i+1])); err != nil {
+		if _, err := c.to.Write([]byte(text[i : i+1])); err != nil {
 			return false
 		}
 	}
@@ -143,7 +148,7 @@ func (c *control) write(text string) bool {
 		size = 1
 	}
 	for len(text) > 0 {
-		if _, err := c.client.Write([]byte(text[:size])); err != nil {
+		if _, err := c.to.Write([]byte(text[:size])); err != nil {
 			return false
 		}
 		text = text[size:]

@@ -15,6 +15,6 @@
 // leaves nothing behind: no process, no goroutine, no file. A server outlives neither a panic
 // nor a kill of the test process.
 //
-// Limits: Linux only. The embedded server speaks no TLS. The certificate of the real servers
+// Limits: Linux only. The embedded server speaks TLS after AUTH only. The certificate of the real servers
 // is made once per process and is valid for localhost and the loopback addresses only.
 package ftptest

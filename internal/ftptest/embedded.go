@@ -1,6 +1,7 @@
 package ftptest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ type Options struct {
 	Anonymous      bool     // "anonymous" and "ftp" may log in, too, with any password
 	Checksums      bool     // XSHA256 and the like
 	IPv6           bool     // listen on ::1 instead of 127.0.0.1
+	TLS            bool     // AUTH TLS; logins in clear stay possible
 	Quirks         Quirks
 }
 
@@ -37,6 +39,7 @@ type Embedded struct {
 	port     *reservedPort
 	log      Log
 	faults   faults
+	tls      *tls.Config // nil: AUTH is not known
 
 	group sync.WaitGroup // all goroutines; Close waits for them
 
@@ -75,6 +78,13 @@ func New(opts Options) (*Embedded, error) {
 	e := &Embedded{
 		opts: opts, driver: d, port: port, upstream: opts.Upstream,
 		conns: make(map[*control]struct{}), relays: make(map[*relay]struct{}),
+	}
+	if opts.TLS {
+		if e.tls, err = tlsConfig(); err != nil {
+			d.listener.Close()
+			port.release()
+			return nil, err
+		}
 	}
 	if e.upstream == "" {
 		e.upstream = d.listener.Addr().String()

@@ -16,6 +16,7 @@ type relay struct {
 	listener net.Listener
 	target   string // address of the other side
 	toClient bool   // the other side is the client: active mode
+	private  bool   // the client's side is under TLS
 
 	ready chan struct{} // closed when the other side has been tried
 	armed chan struct{} // closed when the transfer's command has been seen
@@ -23,7 +24,7 @@ type relay struct {
 
 	mu      sync.Mutex
 	isArmed bool
-	aborted bool
+	over    bool
 	err     error // of the connection to the other side
 	conns   []*net.TCPConn
 	upload  bool
@@ -37,13 +38,13 @@ func isTransfer(verb string) bool {
 }
 
 // newRelay listens on ip for one data connection.
-func newRelay(e *Embedded, ip, target string, toClient bool) (*relay, error) {
+func newRelay(e *Embedded, ip, target string, toClient, private bool) (*relay, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		return nil, err
 	}
 	r := &relay{
-		e: e, listener: l, target: target, toClient: toClient,
+		e: e, listener: l, target: target, toClient: toClient, private: private,
 		ready: make(chan struct{}), armed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	e.mu.Lock()
@@ -93,19 +94,22 @@ func (r *relay) failed() bool {
 }
 
 // abort resets both sides.
-func (r *relay) abort() {
+func (r *relay) abort() { r.finish(reset) }
+
+// finish ends both sides, once.
+func (r *relay) finish(end func(*net.TCPConn)) {
 	r.mu.Lock()
-	if r.aborted {
+	if r.over {
 		r.mu.Unlock()
 		return
 	}
-	r.aborted = true
+	r.over = true
 	conns := r.conns
 	r.mu.Unlock()
 	close(r.ended)
 	r.listener.Close()
 	for _, c := range conns {
-		reset(c)
+		end(c)
 	}
 }
 
@@ -120,9 +124,12 @@ func (r *relay) run() {
 	if far == nil {
 		return
 	}
-	client, server := near, far
 	if r.toClient {
-		client, server = far, near
+		near, far = far, near
+	}
+	client, server := socket{near, nil}, socket{far, nil}
+	if r.private {
+		client = r.e.secured(near)
 	}
 	var up sync.WaitGroup
 	up.Go(func() {
@@ -134,6 +141,7 @@ func (r *relay) run() {
 	})
 	r.copy(client, server, false)
 	up.Wait()
+	r.finish(func(c *net.TCPConn) { c.Close() }) // what is on its way arrives
 }
 
 // open accepts the side that connects and connects to the other.
@@ -164,7 +172,7 @@ func (r *relay) open() (near, far *net.TCPConn) {
 func (r *relay) keep(conn *net.TCPConn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.aborted {
+	if r.over {
 		reset(conn)
 		return false
 	}
@@ -173,7 +181,7 @@ func (r *relay) keep(conn *net.TCPConn) bool {
 }
 
 // copy passes bytes from src to dst until src ends: its end is passed on, its reset resets.
-func (r *relay) copy(dst, src *net.TCPConn, upload bool) {
+func (r *relay) copy(dst, src socket, upload bool) {
 	buf := make([]byte, 32<<10)
 	var passed int64
 	dripping := false
@@ -200,7 +208,7 @@ func (r *relay) copy(dst, src *net.TCPConn, upload bool) {
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			dst.CloseWrite()
+			dst.end()
 			return
 		}
 		if err != nil {
@@ -240,14 +248,14 @@ func (r *relay) next(chunk []byte, passed int64, upload bool) ([]byte, *rule) {
 }
 
 // happen does what the fault wants and reports whether the transfer goes on.
-func (r *relay) happen(f *rule, dst, src *net.TCPConn) bool {
+func (r *relay) happen(f *rule, dst, src socket) bool {
 	switch f.kind {
 	case stallData:
 		f.hold.wait(r.ended)
 		return true
 	case endData:
 		dst.CloseWrite()
-		reset(src)
+		reset(src.TCPConn)
 	default:
 		r.abort()
 	}
