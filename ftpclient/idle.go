@@ -7,7 +7,7 @@ import (
 
 const (
 	probeAfter   = 20 * time.Second // an idle connection is asked by NOOP whether it lives
-	staleAfter   = 40 * time.Second // without any probe: the machine has slept
+	staleAfter   = 40 * time.Second // without any probe: the machine has slept, or this process has
 	reapInterval = time.Second      // at most so often idle connections are looked at
 )
 
@@ -35,7 +35,7 @@ func (p *pool) reap() {
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
 		switch {
-		case now.Sub(c.used) >= p.client.cfg.IdleTimeout || !c.alive() || now.Round(0).Sub(c.spoke.Round(0)) > staleAfter:
+		case now.Sub(c.used) >= p.client.cfg.IdleTimeout || !c.alive() || c.forgotten(now):
 			delete(p.conns, c)
 			old = append(old, c)
 		case now.Sub(c.spoke) >= probeAfter:
@@ -55,6 +55,12 @@ func (p *pool) reap() {
 			p.put(c)
 		}
 	}
+}
+
+// forgotten tells that nobody has looked after the connection for long, so that the server may
+// have given it up without our having heard of it.
+func (c *conn) forgotten(now time.Time) bool {
+	return now.Round(0).Sub(c.spoke.Round(0)) > staleAfter // by the clock on the wall, which goes on while the machine sleeps
 }
 
 // probe asks whether the connection still works.

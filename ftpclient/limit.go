@@ -131,6 +131,7 @@ func (p *pool) lower(live int, err error) {
 	if p.dialing == 0 {
 		if p.crowd {
 			limit++
+			p.pause, p.notBefore = firstPause, time.Now().Add(firstPause) // the server may still count them
 		}
 		p.crowd = false
 	}

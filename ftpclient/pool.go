@@ -70,8 +70,8 @@ func (p *pool) get(ctx context.Context, u use) (*conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.alive() {
-			c.used = time.Now()
+		if now := time.Now(); c.alive() && !c.forgotten(now) {
+			c.used = now
 			return c, nil
 		}
 		c.fail(errStale)

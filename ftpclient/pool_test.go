@@ -263,16 +263,23 @@ func TestProbe(t *testing.T) {
 		cl.pool.mu.Lock()
 		cl.pool.idle[0].spoke = time.Now().Add(-d)
 		cl.pool.mu.Unlock()
-		cl.pool.reap()
 	}
 	silentFor(probeAfter)
+	cl.pool.reap()
 	settled(t, cl)
 	expectWrites(t, e, "NOOP")
 	silentFor(staleAfter + time.Second)
+	cl.pool.reap()
 	if s := cl.Stats(); s.Open != 0 {
 		t.Errorf("%+v", s)
 	}
 	connect(t, cl)
+	settled(t, cl)
+	silentFor(staleAfter + time.Second)
+	connect(t, cl) // before it was closed
+	if n := cl.Stats().Logins; n != 3 {
+		t.Errorf("%d logins", n)
+	}
 }
 
 func TestModeDetection(t *testing.T) {
