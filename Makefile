@@ -3,12 +3,13 @@ TESTFLAGS ?= -timeout 10m
 FUZZTIME ?= 10s
 BREAKINGTIME ?= 10m
 NONSENSETIME ?= 1m
+SOAK ?= 10m
 
 # The packages that a fuzz target is in, and the target, as package:Target.
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking nonsense fuzz bench peers clean
+.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking soak nonsense fuzz bench peers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -79,8 +80,11 @@ breaking: setup ## read for BREAKINGTIME over data connections that break, fio t
 nonsense: ## use a mount for NONSENSETIME whose server talks nonsense
 	FTPFS_TEST_NONSENSE=$(NONSENSETIME) $(GO) test -race -count 1 -v -timeout 0 -run TestNonsense ./ftpfs
 
+soak: setup ## 64 programs at work over a link that loses packets, for SOAK=10m; then 100,000 operations
+	FTPFS_TEST_SOAK=$(SOAK) $(GO) test -count 1 -v -timeout 0 -run TestSoak ./cmd/ftpfs
+
 test-faults: setup ## every operation with every fault at every stage; writes docs/faults.md
-	$(GO) test -timeout 30m -run TestMatrix -v ./internal/faults -all -report ../../docs/faults.md | grep -vE '^ *(=== |--- PASS)'
+	$(GO) test -timeout 60m -run TestMatrix -v ./internal/faults -all -report ../../docs/faults.md | grep -vE '^ *(=== |--- PASS)'
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for t in $(FUZZ_TARGETS); do \

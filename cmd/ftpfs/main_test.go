@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -30,6 +31,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(programMark) != "" {
 		p := program{mount: mountServer}
 		os.Exit(p.main())
+	}
+	if task := os.Getenv(soakWorkerEnv); task != "" {
+		if err := soakWork(task); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	goleak.VerifyTestMain(m)
 }
