@@ -155,6 +155,7 @@ func (w *Writer) checkSize(r reply, p string) (int64, error) {
 	case err != nil:
 		return -1, err
 	case n != w.count && w.verb == "STOR":
+		w.client.server.dontHasten() // whatever there is on the way
 		return n, fmt.Errorf("STOR %s: the server has %d bytes of %d: %w", p, n, w.count, io.ErrShortWrite)
 	}
 	return n, nil

@@ -57,7 +57,8 @@
 // PORT, as Config.Mode says or as turns out to work. In passive modes each idle
 // control connection keeps a data connection open for the next transfer, which then
 // takes a single round trip; on servers known to bear it the first 64 KiB of an upload leave
-// together with its command. Files are transferred as they are (TYPE I). A listing is
+// together with its command. The end of a small upload is followed by a reset where the server
+// would wait for us otherwise (vsftpd). Files are transferred as they are (TYPE I). A listing is
 // returned only when the server has said that it is whole; a Reader reports io.EOF
 // only when the size or the server says so; Writer.Close returns the server's verdict. CopyTo
 // lets two servers copy a file between them.

@@ -80,7 +80,10 @@ func (w *Writer) readAnswer() error {
 func (w *Writer) answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unanswered, w.early = false, nil
+	w.unanswered = false
+	if !w.hastened {
+		w.early = nil
+	}
 }
 
 // resume lets the writing go on after begin; false after Abort.

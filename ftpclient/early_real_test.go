@@ -87,7 +87,7 @@ func TestRealEarlyData(t *testing.T) {
 				if _, err := cl.List(context.Background(), "/"); err != nil {
 					t.Fatal(err)
 				}
-				early := 0
+				early, hastened := 0, 0
 				for i := range 40 {
 					for _, size := range earlySizes {
 						if size == 5<<20 && i%10 > 0 {
@@ -104,6 +104,9 @@ func TestRealEarlyData(t *testing.T) {
 						if err := w.Close(); err != nil {
 							t.Fatalf("%d bytes: %v", size, err)
 						}
+						if w.hastened {
+							hastened++
+						}
 						got, err := os.ReadFile(filepath.Join(s.Root, "f"))
 						if err != nil || sha256.Sum256(got) != sums[size] {
 							t.Fatalf("%d bytes: stored %d, %v", size, len(got), err)
@@ -112,6 +115,9 @@ func TestRealEarlyData(t *testing.T) {
 				}
 				if bears := name != "pyftpdlib"; bears != (early > 200) {
 					t.Errorf("%d uploads began without the server's answer", early)
+				}
+				if lingers := name == "vsftpd"; lingers != cl.server.lingers() || lingers != (hastened > 100) {
+					t.Errorf("the end of %d uploads was hastened", hastened)
 				}
 			})
 		}

@@ -49,6 +49,7 @@ type serverInfo struct {
 	pyftpdlib bool
 	mff       bool // MFF sets permissions
 	vsftpd    bool
+	lossy     bool // what was sent once did not arrive
 	unchained bool // replies to a command behind a transfer command were out of order
 	halfEnd   bool // sends the final reply after the client's FIN
 	eager     bool // takes data that arrives before the command
@@ -135,6 +136,20 @@ func (s *serverInfo) bearsEarlyData() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.eager
+}
+
+// lingers tells whether the server waits for our side when it closes a data connection.
+func (s *serverInfo) lingers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vsftpd && !s.lossy
+}
+
+// dontHasten is told that what is sent only once does not always arrive.
+func (s *serverInfo) dontHasten() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lossy = true
 }
 
 // isVsftpd tells whether logins have to come one by one: the listener crashes now and

@@ -54,10 +54,7 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		return
 	}
 	nc.Close()
-	// Sent now, the next passive address comes together with the final reply.
-	if m := c.passiveMode(); c.chained == ModeAuto && m != ModeAuto && c.send(passiveCommand(m)) == nil {
-		c.chained = m
-	}
+	c.chain()
 	r, err := c.receive()
 	if err != nil {
 		v <- verdict{err: err}
@@ -67,14 +64,30 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		v <- verdict{err: c.surprised(r)}
 		return
 	}
-	if c.chained != ModeAuto && (r.code == 227 || r.code == 229) {
-		// Something answers before the transfer has ended: its own verdict may still come.
-		c.client.server.dontChain()
+	if c.unordered(r) {
 		v <- verdict{err: c.surprised(r)}
 		return
 	}
 	v <- verdict{reply: r}
 	c.unchain()
+}
+
+// chain asks for the next passive address, unless that was done: it comes together with the
+// final reply.
+func (c *conn) chain() {
+	if m := c.passiveMode(); c.chained == ModeAuto && m != ModeAuto && c.send(passiveCommand(m)) == nil {
+		c.chained = m
+	}
+}
+
+// unordered tells whether r, in the place of a final reply, answers chain: something answers
+// before the transfer has ended, whose own verdict may still come.
+func (c *conn) unordered(r reply) bool {
+	if c.chained == ModeAuto || r.code != 227 && r.code != 229 {
+		return false
+	}
+	c.client.server.dontChain()
+	return true
 }
 
 // atEOF waits for the end of data that is whole, if it is about to come.

@@ -17,10 +17,12 @@ type Writer struct {
 	verb   string
 	path   string
 	count  int64  // bytes sent
-	early  []byte // all of them, as long as unanswered
+	early  []byte // all of them, as long as unanswered or hastened
 	err    error  // of all further calls
 	moving *Transfer
 	check  *check // of what is sent; nil none
+
+	hastened bool // its end was
 
 	// Changed under the lock; c, nc and unanswered only by the writing goroutine, which
 	// reads them without it.
@@ -159,7 +161,7 @@ func (w *Writer) Close() error {
 func (w *Writer) complete(ctx context.Context) error {
 	w.err = w.errClosed()
 	err := w.end(ctx)
-	if w.mayRepeat(err) {
+	if w.mayRepeat(err) || w.tooHasty(err) {
 		if err = w.repeat(ctx); err == nil {
 			err = w.end(ctx)
 		}
@@ -170,7 +172,7 @@ func (w *Writer) complete(ctx context.Context) error {
 // end ends the data and reads the final reply.
 func (w *Writer) end(ctx context.Context) error {
 	defer w.c.watch(ctx)()
-	closeErr := w.c.endUpload(w.nc)
+	closeErr := w.endData()
 	r, err := w.c.receive()
 	if err == nil && w.unanswered && r.preliminary() {
 		w.answered()
@@ -183,6 +185,11 @@ func (w *Writer) end(ctx context.Context) error {
 		// 421 in place of the preliminary reply means that nothing was done.
 		err.safe = err.safe && w.unanswered
 		return err
+	case w.c.unordered(r):
+		return w.c.surprised(r)
+	}
+	w.c.unchain()
+	switch {
 	case r.refused():
 		e := refusal(w.verb, w.path, r)
 		e.Late = !w.unanswered
