@@ -131,6 +131,9 @@ func (t *turn) end() {
 
 // timed lets the clock run while f does.
 func (t *turn) timed(f func()) {
+	if t.site.lab == nil {
+		t.must(takeMemory(t.scratch))
+	}
 	var before usage
 	if t.mount != nil {
 		before = t.mount.used()
