@@ -15,6 +15,7 @@ type Machine struct {
 	Cores  int
 	Memory int64 // bytes
 	Kernel string
+	TCP    string  `json:",omitempty"` // its congestion control, the link's as well
 	Load   float64 // of the minute before
 }
 
@@ -25,6 +26,9 @@ func thisMachine() Machine {
 	m := Machine{CPU: "unknown", Cores: runtime.NumCPU()}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = parseCPUName(string(info))
+	}
+	if name, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		m.TCP = strings.TrimSpace(string(name))
 	}
 	var system unix.Sysinfo_t
 	if unix.Sysinfo(&system) == nil {

@@ -32,6 +32,9 @@ func (r *Result) circumstances() string {
 	m := r.Machine
 	s := fmt.Sprintf("Measured on %s: %s, %d cores, %.0f GiB, Linux %s. The link has %v of round-trip time and %.0f Mbit/s.",
 		r.Date.Format("2 January 2006"), m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, r.RTT, r.Rate/1e6)
+	if m.TCP != "" {
+		s += fmt.Sprintf(" TCP's congestion control is %s.", m.TCP)
+	}
 	if r.Loss > 0 {
 		s += fmt.Sprintf(" It loses %.3g %% of the packets.", 100*r.Loss)
 	}

@@ -11,7 +11,7 @@ import (
 func sampleResult() *Result {
 	return &Result{
 		Date:    time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
-		Machine: Machine{CPU: "a processor", Cores: 4, Memory: 8 << 30, Kernel: "6.18"},
+		Machine: Machine{CPU: "a processor", Cores: 4, Memory: 8 << 30, Kernel: "6.18", TCP: "bbr"},
 		RTT:     50 * time.Millisecond, Rate: 200e6,
 		Contestants: []Contestant{{ours, "as it is", "abc"}, {"curlftpfs", "as it is", ""}, {"lftp", "a client", "4.9"}},
 		Rows: []*Row{
@@ -50,6 +50,7 @@ func TestMarkdown(t *testing.T) {
 	}
 	for _, want := range []string{
 		"22 November 2026: a processor, 4 cores, 8 GiB, Linux 6.18.",
+		"TCP's congestion control is bbr.",
 		"## vsftpd over the link\n\n| | unit | FTP allows | has to reach | ftpfs | lftp |\n",
 		"| `ls` | round trips | 1 | 2.5 | **3** (2–9) | 1 |\n",
 		"| read | % of the link |  | 90 | 93.2 | fails |\n",
