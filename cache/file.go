@@ -25,6 +25,8 @@ type File struct {
 	journalEnd int64
 	stale      bool   // the journal lacks a change
 	synced     bool   // all in it, and the data, is durable
+	durable    bool   // a state in it is
+	sealed     bool   // it may have checksums of what is dirty
 	note       []byte // of the last Journal
 
 	// The rest is guarded by files.mu.

@@ -16,6 +16,7 @@ type journalLine struct {
 	Boot   string  `json:"boot,omitempty"` // of the machine, with a state
 	State  *state  `json:"state,omitempty"`
 	Synced bool    `json:"synced,omitempty"` // the data is durable
+	Loose  bool    `json:"loose,omitempty"`  // the checksums of what is dirty may be wrong from now on
 	Change *change `json:"change,omitempty"`
 	Gone   *int64  `json:"gone,omitempty"` // a clean block that is here no more
 	Path   []byte  `json:"path,omitempty"`
@@ -85,6 +86,7 @@ func (f *File) Sync() error {
 	}
 	err := errors.Join(f.journal.Sync(), f.files.dir.sync())
 	f.synced = err == nil
+	f.durable = f.durable || f.synced
 	return err
 }
 
@@ -97,12 +99,31 @@ func (f *File) Park() error {
 	return f.Close()
 }
 
-// openJournal makes sure that f has a journal, before it changes. io is held.
+// openJournal makes sure, before f changes, that it has a journal which lacks
+// nothing, and whose checksums do not make damage of a change without its line.
+// What is clean may look damaged: the server has it. io is held.
 func (f *File) openJournal() error {
-	if f.journal != nil {
+	if f.journal != nil && !f.stale && !f.sealed {
 		return nil
 	}
-	return f.log(journalLine{})
+	if err := f.log(journalLine{Loose: f.sealed}); err != nil {
+		return err
+	}
+	wasSealed := f.sealed
+	f.sealed = false
+	if wasSealed {
+		return f.harden()
+	}
+	return nil
+}
+
+// harden makes the journal durable, if it says what a crash of the machine would
+// leave: before the data changes behind its back. io is held.
+func (f *File) harden() error {
+	if !f.durable || f.journal == nil {
+		return nil
+	}
+	return f.journal.Sync()
 }
 
 // log appends a line to the journal of f, or its whole state if the journal
@@ -119,7 +140,8 @@ func (f *File) log(l journalLine) error {
 		return nil
 	}
 	if f.journal == nil && !f.journaled || f.stale {
-		l = journalLine{Boot: bootID(), State: f.state(), Synced: l.Synced, Note: f.note}
+		l = journalLine{Boot: bootID(), State: f.state(), Synced: l.Synced, Loose: l.Loose, Note: f.note}
+		f.sealed = len(f.dirty) > 0
 		for no, b := range f.blocks {
 			_, summed := l.State.Sums[no]
 			b.told = summed || l.State.Unsure[no]
@@ -201,7 +223,7 @@ func (f *File) moved() {
 
 // endJournal removes the journal of f, which is clean. io is held.
 func (f *File) endJournal() {
-	f.stale, f.synced = false, false
+	f.stale, f.synced, f.sealed, f.durable = false, false, false, false
 	if f.journal != nil {
 		f.journal.Close()
 		f.journal = nil
@@ -245,6 +267,9 @@ func readJournal(data []byte, boot string) (*journal, error) {
 			if l.Synced {
 				sure = &journal{state: l.State.clone(), note: l.Note, stale: true}
 			}
+			if l.Loose {
+				now.loosen()
+			}
 			return true
 		case now == nil:
 			return false
@@ -270,6 +295,9 @@ func readJournal(data []byte, boot string) (*journal, error) {
 			}
 			if l.Note != nil {
 				j.note = l.Note
+			}
+			if l.Loose {
+				j.loosen()
 			}
 		}
 		return true

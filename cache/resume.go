@@ -56,7 +56,7 @@ func (s *Files) resume(local string) (*Resumed, error) {
 			return nil, err
 		}
 	}
-	f := &File{files: s, name: local, path: string(j.Path), note: j.note, stale: j.stale, journaled: true, holders: 1, gen: 1}
+	f := &File{files: s, name: local, path: string(j.Path), note: j.note, stale: j.stale, journaled: true, durable: true, sealed: true, holders: 1, gen: 1}
 	info, err := s.dir.root.Stat(local)
 	switch {
 	case err == nil:

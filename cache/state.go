@@ -118,6 +118,16 @@ func (s *state) touch(c change) {
 	}
 }
 
+// loosen is told that what is dirty may have changed.
+func (s *state) loosen() {
+	for no := range s.Sums {
+		if s.Dirty.overlaps(no*s.Block, (no+1)*s.Block) {
+			delete(s.Sums, no)
+			s.Unsure[no] = true
+		}
+	}
+}
+
 // lose takes a clean block away. It answers false for one that is not clean.
 func (s *state) lose(no int64) bool {
 	if no < 0 || no > s.Size/s.Block || s.Dirty.overlaps(no*s.Block, (no+1)*s.Block) {

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
@@ -115,13 +114,13 @@ func (f *File) write(p []byte, off int64) (int, error) {
 	if f.crowded() {
 		return 0, syscall.ENOSPC
 	}
+	if err := f.openJournal(); err != nil {
+		return 0, err
+	}
 	if err := f.cut(fd, f.Size()); err != nil {
 		return 0, err
 	}
 	if err := f.verify(min(off, f.Size()), off+int64(len(p))); err != nil {
-		return 0, err
-	}
-	if err := f.openJournal(); err != nil {
 		return 0, err
 	}
 	n, err := f.writeLocal(fd, p, off)
@@ -163,6 +162,9 @@ func (f *File) Truncate(size int64) error {
 	if err := f.toDisk(); err != nil {
 		return err
 	}
+	if err := f.openJournal(); err != nil {
+		return err
+	}
 	// Growing must find zeros behind the end, also after a write or a cut
 	// that failed half way.
 	old := f.Size()
@@ -174,14 +176,20 @@ func (f *File) Truncate(size int64) error {
 			return err
 		}
 	}
-	if err := f.openJournal(); err != nil {
-		return err
-	}
 	f.files.mu.Lock()
 	c := change{Size: size}
 	f.change(c)
 	f.files.mu.Unlock()
-	return errors.Join(f.log(journalLine{Change: &c}), f.cutTo(size))
+	// Until the journal knows, what is cut off would come back as zeros.
+	if err := f.log(journalLine{Change: &c}); err != nil {
+		return err
+	}
+	if size < old {
+		if err := f.harden(); err != nil {
+			return err
+		}
+	}
+	return f.cutTo(size)
 }
 
 // cutTo cuts the local file, if there is one. io is held.
