@@ -30,6 +30,7 @@ type sender struct {
 	temp    string        // where the server has it
 	wake    chan struct{} // of 1: something below has changed
 	done    chan struct{} // closed when nothing more will be sent
+	cancel  context.CancelFunc
 
 	w     *ftpclient.Writer // while connected; run's, then of who waited for done
 	err   error             // why it was given up; set before done is closed
@@ -57,9 +58,16 @@ func (u *uploads) sendAhead(n *node, c *content) {
 		uploads: u, content: c, path: path, temp: u.tree.temps.beside(path),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), size: -1,
 	}
-	if c.setSender(s) {
-		u.wg.Go(func() { s.run(u.base) })
+	ctx, cancel := context.WithCancel(u.base)
+	s.cancel = cancel
+	if !c.setSender(s) {
+		cancel()
+		return
 	}
+	u.wg.Go(func() {
+		defer cancel()
+		s.run(ctx)
+	})
 }
 
 // sendable tells whether a sender should begin.
@@ -164,8 +172,9 @@ func (s *sender) signal() {
 }
 
 // finish sends the rest of a file of the given size. The Writer has all of it
-// then, and is the caller's to end.
-func (s *sender) finish(size int64) (*ftpclient.Writer, error) {
+// then, and is the caller's to end. The sending ends with ctx, too.
+func (s *sender) finish(ctx context.Context, size int64) (*ftpclient.Writer, error) {
+	defer context.AfterFunc(ctx, s.cancel)()
 	s.mu.Lock()
 	s.size = size
 	s.mu.Unlock()
@@ -297,12 +306,18 @@ func (s *sender) rest(ctx context.Context) error {
 func (s *sender) park(ctx context.Context) error {
 	w := s.w
 	s.w = nil
-	if err := w.Close(); err != nil {
+	stop := context.AfterFunc(ctx, w.Abort)
+	err := w.Close()
+	stop()
+	if err != nil {
 		return err
 	}
 	client := s.uploads.client
 	if client.CanAppend() == ftpclient.Unknown {
-		client.LearnAppend(ctx, s.uploads.tree.temps.beside(s.temp)) // it stays unknown if that fails
+		trial := s.uploads.tree.temps.beside(s.temp)
+		if err := client.LearnAppend(ctx, trial); err != nil { // it stays unknown
+			s.uploads.sweep(trial)
+		}
 	}
 	if client.CanAppend() != ftpclient.Yes {
 		return errSpoiled

@@ -2,13 +2,16 @@ package ftpfs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"ftpfs/ftpclient"
 	"ftpfs/ftpfs"
@@ -273,4 +276,36 @@ assert slurp("file") == data
 	}
 	m.Unmount() // tries once more
 	wantNames(t, server, "/", "file")
+}
+
+// A server that falls silent while a sender gives its connection back does not
+// keep an unmount that is to wait for nothing.
+func TestUnmountWhileASenderWaits(t *testing.T) {
+	t.Parallel()
+	server, m := patient(t, nil)
+	hold := server.HoldReply("STOR", 2)
+	defer hold.Release()
+	writer := start(t, m, `exec /usr/bin/python3 -c 'import time
+f = open("file", "wb", buffering=0)
+f.write(bytes(3000000))
+time.sleep(100)'`)
+	reached(t, hold)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- m.FS.Unmount(ctx) }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("unmounted without a word")
+		}
+		writer.signal(syscall.SIGKILL) // where nothing else cuts the mount off
+		if err := m.FS.Wait(); err == nil || !strings.Contains(err.Error(), "could not be uploaded") {
+			t.Errorf("unmounted: %v", err)
+		}
+	case <-time.After(endsIn):
+		t.Error("the unmount waits for the server")
+		hold.Release()
+		<-ended
+	}
 }

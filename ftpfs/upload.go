@@ -316,7 +316,7 @@ func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, 
 		u.sweep(join(dir, name)) // it has gone with its directory
 		return nil, "", nil
 	}
-	w, err := s.finish(end)
+	w, err := s.finish(ctx, end)
 	if number := errno(err); number == syscall.ENOSPC || number == syscall.EDQUOT {
 		return nil, "", err
 	}
