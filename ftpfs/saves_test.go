@@ -44,6 +44,43 @@ for i in $(seq 20); do echo "insert into t(b) values (hex(randomblob(1000)));"; 
 sqlite3 db 'begin; update t set b = a; select count(*) from t; commit; pragma wal_checkpoint; insert into t(b) values (3)' > /dev/null
 test "$(sqlite3 db 'pragma integrity_check; select count(*), max(length(b)) from t')" = "$(printf 'ok\n21|2')"
 
+# a database with a journal that is deleted, cut or emptied
+for mode in delete truncate persist; do
+	sqlite3 ledger "pragma journal_mode=$mode; create table if not exists t(a); insert into t values ('$mode'); begin; insert into t values (1); rollback" > /dev/null
+done
+test "$(sqlite3 ledger 'pragma integrity_check; select group_concat(a) from t')" = "$(printf 'ok\ndelete,truncate,persist')"
+
+# emacs: the old file becomes the backup, the new one takes its name
+printf 'old\n' > notes; mv notes notes~; printf 'new\n' > notes; sync notes; printf 'newer\n' > notes; sync notes
+test "$(cat notes notes~)" = "$(printf 'newer\nold')"
+
+# glib: a new file with a name of its own, which is renamed before it is closed
+python3 -c '
+import os
+for text in b"one\n", b"two, longer\n":
+	f = os.open(".goutputstream-A1B2C3", os.O_CREAT|os.O_EXCL|os.O_RDWR, 0o644)
+	os.write(f, text)
+	os.fsync(f)
+	if os.path.exists("glib"):
+		os.rename("glib", "glib~")
+	os.rename(".goutputstream-A1B2C3", "glib")
+	os.close(f)
+'
+test "$(cat glib glib~)" = "$(printf 'two, longer\none')"
+
+# LibreOffice where it cannot rename: the new bytes over the old ones, shorter than they
+head -c 100000 /dev/zero > sheet; printf 'a sheet' 1<> sheet; truncate -s 7 sheet
+test "$(cat sheet)" = 'a sheet'
+
+# git: commits, and all of them in one file
+git -c init.defaultBranch=main init -q repo
+for i in 1 2 3; do
+	echo $i > repo/file; git -C repo add file
+	git -C repo -c user.name=tester -c user.email=tester@example.com commit -q -m "change $i"
+done
+git -C repo gc -q --prune=now; git -C repo fsck --full --strict
+test "$(git -C repo log --format=%s | tr '\n' ' ')" = 'change 3 change 2 change 1 '
+
 # rsync: new, changed, in place, and what was interrupted
 mkdir source; for i in $(seq 30); do head -c $((i * 1000)) /dev/zero > source/$i; done
 rsync -a source/ copy; echo more >> source/7; rsync -a source/ copy; diff -r source copy
@@ -65,6 +102,8 @@ func TestSaves(t *testing.T) {
 				m.Dir = server.Root
 				m.Run(`test "$(cat text)" = "$(printf '1\nTWO')"
 test "$(cat mail/new/* mail/cur/* | sort)" = "$(printf 'mail %s\n' 1 2 3 4 5)"
+git -c safe.directory='*' -C repo fsck --full --strict; test "$(cat notes notes~ glib glib~ sheet)" = "$(printf 'newer\nold\ntwo, longer\none\na sheet')"
+test "$(sqlite3 ledger 'pragma integrity_check; select group_concat(a) from t')" = "$(printf 'ok\ndelete,truncate,persist')"
 diff -r source copy; test "$(sqlite3 db 'pragma integrity_check; select count(*) from t')" = "$(printf 'ok\n21')"`)
 				left, err := filepath.Glob(server.Root + "/.ftpfs-*")
 				if err != nil || len(left) > 0 {
