@@ -89,3 +89,33 @@ func TestCutOnAFullDisk(t *testing.T) {
 		})
 	}
 }
+
+// What is here of a version that the server is about to lose survives a kill, with
+// what is written meanwhile.
+func TestClaimedBytesSurviveAKill(t *testing.T) {
+	dir := t.TempDir()
+	s := openTree(t, dir)
+	f := open(t, s, "/a", 2*testBlock)
+	fill(t, f, 0, 2*testBlock)
+	want := pattern(0, 2*testBlock)
+	for i, off := range []int64{10, testBlock + 20} {
+		_, err := f.WriteAt([]byte("mine"), off)
+		must(t, err)
+		copy(want[off:], "mine")
+		if i == 0 {
+			f.Claim()
+			must(t, f.Sync())
+		}
+	}
+	crash(s)
+	s, all := resumeAll(t, dir)
+	f = all["/a"].File
+	if start, end := f.Missing(0, f.Size()); start < end {
+		t.Fatalf("absent are %d to %d", start, end)
+	}
+	if got := readAll(t, f); !bytes.Equal(got, want) {
+		t.Error("other bytes than were here")
+	}
+	must(t, f.Park())
+	must(t, s.Close())
+}

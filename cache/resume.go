@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 )
 
 // Resumed is a file with changes that an earlier process has left behind.
@@ -11,6 +13,28 @@ type Resumed struct {
 	File *File // held: it needs a Close, or Park
 	Path string
 	Note []byte // of its last Journal
+}
+
+// A Leftover is a file that waits for Resume.
+type Leftover struct {
+	Path string
+	Size int64 // bytes
+}
+
+// Left tells which files Resume will return, as far as their journals tell. It
+// changes nothing. Blocks for the local disk.
+func (s *Files) Left() (all []Leftover) {
+	for _, local := range s.left {
+		data, err := s.dir.root.ReadFile(journalName(local))
+		if err != nil {
+			continue // Resume tells of it
+		}
+		if j, err := readJournal(data, bootID()); err == nil && j != nil {
+			all = append(all, Leftover{string(j.Path), j.Size})
+		}
+	}
+	slices.SortFunc(all, func(a, b Leftover) int { return strings.Compare(a.Path, b.Path) })
+	return all
 }
 
 // Resume returns the files that were dirty when an earlier process with the

@@ -1,5 +1,7 @@
 package cache
 
+import "slices"
+
 // What an upload of a part needs: which part, and what the server has after it.
 
 // FirstDirty returns the offset of the first byte that the server lacks; the
@@ -23,6 +25,25 @@ func (f *File) NextDirty(off int64) (start, end int64) {
 		return off, off
 	}
 	return max(f.dirty[i].start, off), f.dirty[i].end
+}
+
+// Claim tells that the server is about to lose its version: all of f that is here
+// is dirty, as if it had been written.
+func (f *File) Claim() {
+	if f.begin() != nil {
+		return
+	}
+	defer f.end()
+	f.files.mu.Unlock()
+	f.io.Lock()
+	defer f.io.Unlock()
+	f.files.mu.Lock()
+	if f.gen == f.clean {
+		return // nothing is to be uploaded
+	}
+	f.dirty = slices.Clone(f.present)
+	f.stale = true
+	f.reassess()
 }
 
 // Sent tells that the server has [start, end) as it was in the state of gen,

@@ -35,6 +35,8 @@ type content struct {
 	prior   ftpclient.Entry // what base was before our own last change
 	sent    ftpclient.Entry // what an upload may have published whose answer was lost; no time: none
 	temp    string          // the temporary file of the last upload; "": none
+	left    []string        // those of earlier mounts, which may be all that the server has of it
+	aside   string          // where the server's version was put while it was replaced; "": it is in its place
 	fresh   bool            // the server has no such file yet
 	tried   bool            // though an upload may have given it one, whose answer was lost or bad
 	whole   bool            // nothing of base is wanted: the file was emptied since

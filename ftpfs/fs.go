@@ -101,6 +101,7 @@ type FS struct {
 	space    *space
 	server   *server
 	notifier *notifier
+	left     []cache.Leftover   // by earlier mounts, while the server was not reached
 	cancel   context.CancelFunc // ends everything that waits for the server
 	dirTimes sync.Once          // the warning about times of directories
 
@@ -179,6 +180,9 @@ func (f *FS) prepare(base context.Context) (err error) {
 	f.uploads = newUploads(f.contents, f.log, f.opts)
 	f.nodes.root.entry.ModTime = time.Now()
 	if f.opts.Delay {
+		if !f.opts.ReadOnly {
+			f.left = f.files.Left()
+		}
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(base, f.opts.Patience)

@@ -13,17 +13,21 @@ import (
 // storeInPlace is publish for that.
 func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own bool, from, end int64) (ftpclient.Entry, error) {
 	release := c.file.Keep()
-	if err := complete(ctx, c, path, from, end); err != nil {
-		release()
-		return ftpclient.Entry{}, err
-	}
 	builds, undo := own && c.builds(), func() {}
 	if own {
+		if builds {
+			defer c.file.KeepRange(from, end-from)() // what is damaged is fetched, too
+		}
+		if err := complete(ctx, c, path, from, end); err != nil {
+			release()
+			return ftpclient.Entry{}, err
+		}
 		undo = c.keep(release)
 	} else {
 		defer release()
 	}
 	if builds { // and the server is about to lose it: the journal has to know of all
+		c.file.Claim()
 		if err := c.file.Sync(); err != nil {
 			undo()
 			return ftpclient.Entry{}, err
@@ -40,7 +44,7 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own
 	defer c.alter()()
 	w.Announce(path, max(0, end-from))
 	k := c.commitment("")
-	err = send(ctx, w, c, from, end)
+	err = send(ctx, w, c, from, end, own)
 	var e ftpclient.Entry
 	if err == nil {
 		e, err = w.Commit(ctx, k)

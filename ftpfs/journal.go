@@ -24,6 +24,8 @@ type note struct {
 	ModTime noteTime   `json:"mtime"`
 	Mode    *uint32    `json:"mode,omitempty"` // if it was set
 	Temp    []byte     `json:"temp,omitempty"` // the temporary file of an upload that has begun
+	Left    [][]byte   `json:"left,omitempty"` // those of earlier mounts
+	Aside   []byte     `json:"aside,omitempty"`
 	Sent    *noteEntry `json:"sent,omitempty"` // what it may have made of the file
 }
 
@@ -66,7 +68,10 @@ func (c *content) journal() {
 	c.noting.Lock()
 	defer c.noting.Unlock()
 	c.mu.Lock()
-	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp)}
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp), Aside: []byte(c.aside)}
+	for _, temp := range c.left {
+		w.Left = append(w.Left, []byte(temp))
+	}
 	if c.modeSet {
 		mode := uint32(c.mode)
 		w.Mode = &mode
@@ -92,7 +97,13 @@ func (c *content) restore(text []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base, c.fresh, c.whole, c.placed, c.tail = w.Base.entry(), w.Fresh, w.Whole, w.Placed, w.Tail
-	c.mtime, c.temp = w.ModTime.time(), string(w.Temp)
+	c.mtime, c.aside = w.ModTime.time(), string(w.Aside)
+	if len(w.Temp) > 0 {
+		w.Left = append(w.Left, w.Temp)
+	}
+	for _, temp := range w.Left {
+		c.left = append(c.left, string(temp))
+	}
 	if w.Mode != nil {
 		c.mode, c.modeSet = fs.FileMode(*w.Mode), true
 	}
@@ -101,8 +112,17 @@ func (c *content) restore(text []byte) error {
 	}
 	c.begun, c.run = true, -1        // before this mount
 	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
-	c.tried = c.temp != "" || c.torn
+	c.tried = len(c.left) > 0 || c.torn
 	return nil
+}
+
+// stepsAside writes down where the server's version is put while it is replaced;
+// "" that it is not there any more. It blocks for the local disk.
+func (c *content) stepsAside(path string) {
+	c.mu.Lock()
+	c.aside = path
+	c.mu.Unlock()
+	c.journal()
 }
 
 // sending writes down that an upload of c to temp begins. It blocks for the

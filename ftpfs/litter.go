@@ -24,6 +24,32 @@ func (u *uploads) sweep(temp string) {
 	}
 }
 
+// sweepLeft is sweep for what earlier mounts have left of uploads of c.
+func (u *uploads) sweepLeft(c *content) {
+	c.mu.Lock()
+	left := c.left
+	c.left = nil
+	c.mu.Unlock()
+	for _, temp := range left {
+		u.sweep(temp)
+	}
+	if len(left) > 0 {
+		c.journal()
+	}
+}
+
+// showLeft leaves that to the user, as more may be in it than is known here.
+func (u *uploads) showLeft(c *content) {
+	c.mu.Lock()
+	left := c.left
+	c.left = nil
+	c.mu.Unlock()
+	for _, temp := range left {
+		u.tree.temps.left(temp)
+		u.log.Warn("an interrupted upload is left on the server", "path", temp)
+	}
+}
+
 // tidy removes in the background what sweep could not: the server answers again.
 // The channel is closed when that has ended; it is nil if there is nothing to do.
 func (u *uploads) tidy() <-chan struct{} {

@@ -21,7 +21,6 @@ func (f *FS) resume() {
 			r.File.Park()
 		}
 	}
-	f.uploads.tidy()
 }
 
 func (f *FS) resumeOne(r cache.Resumed) error {
@@ -55,11 +54,6 @@ func (f *FS) resumeOne(r cache.Resumed) error {
 	n.pins++
 	f.nodes.mu.Unlock()
 	f.log.Info("going on with an upload of an earlier mount", "path", r.Path, "bytes", r.File.Size())
-	if c.temp != "" {
-		f.uploads.mu.Lock()
-		f.uploads.litter = append(f.uploads.litter, c.temp)
-		f.uploads.mu.Unlock()
-	}
 	f.uploads.try(n, c, 0, f.uploads.retry)
 	return nil
 }

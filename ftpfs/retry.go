@@ -3,8 +3,10 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"ftpfs/ftpclient"
 )
@@ -21,6 +23,9 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
+	if err := u.putBack(ctx, c, path); err != nil {
+		return err
+	}
 	gen, _ := c.file.Track()
 	switch done, err := u.settleTail(ctx, c, path); {
 	case err != nil:
@@ -33,39 +38,88 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	if err != nil {
 		return err
 	}
+	start, end := c.file.Missing(0, c.file.Size())
+	if start >= end || now != nil { // else it may be all that there is
+		u.sweepLeft(c)
+	}
 	if !newer {
 		return u.commitLocked(ctx, n, c)
 	}
 	gen, _ = c.file.Dirty()
 	size := c.file.Size()
-	if now.Size == size {
+	if now != nil && now.Size == size {
 		same, err := u.hasChanges(ctx, c, path)
 		if err != nil {
 			return err
 		}
 		if same { // by an upload whose end nobody has seen
-			u.published(n, c, path, stored{Entry: now, mixed: true}, gen)
+			u.published(n, c, path, stored{Entry: *now, mixed: true}, gen)
 			return nil
 		}
 	}
-	start, end := c.file.Missing(0, size)
 	c.lose() // nothing of the newer version belongs to it
 	from := int64(0)
 	if start < end {
 		from = c.file.FirstDirty() // what it built upon is gone
 	}
-	beside := path + ".conflict-" + time.Now().UTC().Format("20060102-150405")
+	beside, err := u.conflictName(ctx, path)
+	if err != nil {
+		return err
+	}
+	gap, gapEnd := c.file.Missing(from, size-from)
 	e, err := u.publish(ctx, c, beside, false, from)
 	if err != nil {
 		return err
 	}
 	u.log.Warn("the server has got another version of a file since its upload failed", "path", path, "ours is", beside, "from byte", from)
+	if gap < gapEnd {
+		u.log.Warn("not all of it is known here: zeros are in the place of the rest", "path", beside, "at byte", gap-from)
+		u.showLeft(c)
+	}
 	_, e.Name = split(beside)
 	u.tree.put(beside, e)
 	if !u.discard(n, c, gen) {
 		return errChanged
 	}
 	return errKeptBeside
+}
+
+// putBack undoes what an upload of c, by an earlier mount or before, has begun.
+func (u *uploads) putBack(ctx context.Context, c *content, path string) error {
+	c.mu.Lock()
+	aside := c.aside
+	c.mu.Unlock()
+	if aside == "" {
+		return nil
+	}
+	if err := u.tree.putBack(ctx, aside, path); err != nil {
+		return err
+	}
+	c.stepsAside("")
+	return nil
+}
+
+// conflictName finds a name for what is kept beside path, which the server does
+// not have.
+func (u *uploads) conflictName(ctx context.Context, path string) (string, error) {
+	dir, name := split(path)
+	for try := 1; ; try++ {
+		suffix := ".conflict-" + time.Now().UTC().Format("20060102-150405")
+		if try > 1 {
+			suffix += fmt.Sprintf("-%d", try)
+		}
+		stem := name
+		for len(stem)+len(suffix) > maxName {
+			_, last := utf8.DecodeLastRuneInString(stem)
+			stem = stem[:len(stem)-last]
+		}
+		beside := join(dir, stem+suffix)
+		if _, err := u.tree.find(ctx, beside); errno(err) == syscall.ENOENT {
+			return beside, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
 }
 
 // hasChanges tells whether the server has all that was changed here: not what it
@@ -89,27 +143,30 @@ var errKeptBeside = errors.New("kept beside a newer version")
 // errChanged: what was written meanwhile is not with what was kept beside.
 var errChanged = errors.New("it was written to while it was kept beside a newer version")
 
-// superseded tells what the server has at path, and whether c does not know of
-// that version.
-func (u *uploads) superseded(ctx context.Context, c *content, path string) (now ftpclient.Entry, newer bool, err error) {
+// superseded tells what the server has at path, nil for nothing, and whether c
+// does not know of that version.
+func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *ftpclient.Entry, newer bool, err error) {
 	grew := u.onlyGrew(ctx, c, path)
-	now, err = u.tree.find(ctx, path)
+	now, err := u.tree.find(ctx, path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case errno(err) == syscall.ENOENT:
-		if start, end := c.file.Missing(0, c.file.Size()); start >= end {
-			c.fresh, c.stale = true, false // somebody has deleted it: all of it is here
+		if start, end := c.file.Missing(0, c.file.Size()); start < end {
+			return nil, true, nil
 		}
-		return now, false, nil
+		c.fresh, c.stale = true, false // somebody has deleted it: all of it is here
+		return nil, false, nil
 	case err != nil:
-		return now, false, err
+		return nil, false, err
 	}
 	c.adopt(now)
 	if grew && !c.placed && now.Size > c.base.Size {
-		return now, false, nil // what is appended may come behind what others have appended
+		return &now, false, nil // what is appended may come behind what others have appended
 	}
-	return now, c.fresh || !agree(now, c.base), nil
+	newer = c.fresh || !agree(now, c.base)
+	c.stale = c.stale && newer // it may have been away for a moment
+	return &now, newer, nil
 }
 
 // settled takes c from the waiting list when it is published or pointless.
@@ -121,6 +178,7 @@ func (u *uploads) settled(n *node, c *content, err error) bool {
 	}
 	delete(u.waiting, c) // who closes it changed from now on makes a new attempt
 	u.mu.Unlock()
+	u.sweepLeft(c)
 	u.leave(n, c)
 	return true
 }

@@ -42,6 +42,9 @@ type Pending struct {
 func (f *FS) Status() Status {
 	s := Status{Stats: f.Stats(), Server: f.client.Server(), Reached: f.gate.open.Load()}
 	if !s.Reached {
+		for _, l := range f.left {
+			s.Pending = append(s.Pending, Pending{Path: l.Path, Size: l.Size})
+		}
 		return s
 	}
 	s.Transfers, s.Pending = f.client.Transfers(), f.nodes.pending()

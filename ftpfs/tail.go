@@ -46,6 +46,7 @@ func (u *uploads) onlyGrew(ctx context.Context, c *content, path string) bool {
 		c.sending(trial) // for a crash to leave nothing behind
 		if err := u.client.LearnAppend(ctx, trial); err != nil {
 			u.log.Debug("it could not be found out whether the server appends", "error", err)
+			u.sweep(trial)
 		}
 		able = u.client.CanAppend()
 	}
@@ -129,7 +130,7 @@ func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, s
 	}
 	defer w.Abort() // does nothing after a Commit that went through
 	w.Announce(path, size-from)
-	if err := send(ctx, w, c, from, size); err != nil {
+	if err := send(ctx, w, c, from, size, true); err != nil {
 		return ftpclient.Entry{}, err
 	}
 	k := c.commitment("")

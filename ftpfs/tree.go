@@ -420,7 +420,7 @@ func (t *tree) removed(path string, isDir bool) {
 func (t *tree) rename(ctx context.Context, from, to string, e ftpclient.Entry) error {
 	err := t.move(ctx, from, to)
 	if refusesReplace(err) {
-		err = t.replace(ctx, from, to, err)
+		err = t.replace(ctx, from, to, err, func(string) {})
 	}
 	if err != nil {
 		err = t.explainRename(ctx, from, to, err)

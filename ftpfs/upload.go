@@ -185,7 +185,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 			return e, u.tree.explainFile(ctx, path, err)
 		}
 	}
-	if w, temp, err = u.sendAll(ctx, c, path, from, end); err != nil {
+	if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
 		return ftpclient.Entry{}, err
 	}
 	e, err := u.finish(ctx, c, w, temp, path, max(0, end-from))
@@ -231,7 +231,7 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 			c.journal()
 		}
 	case refusesReplace(err):
-		if err = u.tree.replace(ctx, temp, path, err); err == nil {
+		if err = u.tree.replace(ctx, temp, path, err, c.stepsAside); err == nil {
 			e, err = u.tree.find(ctx, path)
 		}
 		if err != nil && !c.isFresh() && u.tree.missing(ctx, path) {
@@ -270,10 +270,12 @@ func complete(ctx context.Context, c *content, path string, off, end int64) erro
 }
 
 // sendAll brings the bytes of c from off to end to a temporary file.
-func (u *uploads) sendAll(ctx context.Context, c *content, path string, from, end int64) (*ftpclient.Writer, string, error) {
+func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool, from, end int64) (*ftpclient.Writer, string, error) {
 	defer c.file.Keep()() // what is fetched stays until it was sent
-	if err := complete(ctx, c, path, from, end); err != nil {
-		return nil, "", err
+	if own {
+		if err := complete(ctx, c, path, from, end); err != nil {
+			return nil, "", err
+		}
 	}
 	temp := u.tree.temps.beside(path)
 	c.sending(temp)
@@ -285,7 +287,7 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, from, en
 		return nil, "", u.explainStore(ctx, temp, err)
 	}
 	w.Announce(path, max(0, end-from))
-	if err := send(ctx, w, c, from, end); err != nil {
+	if err := send(ctx, w, c, from, end, own); err != nil {
 		w.Abort()
 		u.sweep(temp)
 		return nil, "", err
@@ -340,9 +342,10 @@ func (c *content) commitment(path string) ftpclient.Commit {
 	return k
 }
 
-// send writes the bytes of c from off up to size to w.
-func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64) error {
-	source := &uploadReader{ctx: ctx, c: c, off: off, size: size}
+// send writes the bytes of c from off up to size to w. What is absent is fetched;
+// for who has no claim to it, as it is of another version, it is zeros.
+func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64, own bool) error {
+	source := &uploadReader{ctx: ctx, c: c, off: off, size: size, zeros: !own}
 	_, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, min(uploadStep, max(size-off, 1))))
 	return err
 }
@@ -391,17 +394,30 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 // uploadReader reads the content from off to the size that it had when
 // the upload began.
 type uploadReader struct {
-	ctx  context.Context
-	c    *content
-	off  int64
-	size int64
+	ctx   context.Context
+	c     *content
+	off   int64
+	size  int64
+	zeros bool // in the place of what is absent
 }
 
 func (r *uploadReader) Read(p []byte) (int, error) {
 	if r.off >= r.size {
 		return 0, io.EOF
 	}
-	n, err := r.c.streams.read(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
+	p = p[:min(int64(len(p)), r.size-r.off)]
+	if r.zeros {
+		switch start, end := r.c.file.Missing(r.off, int64(len(p))); {
+		case start >= end:
+		case start == r.off:
+			clear(p[:end-start])
+			r.off = end
+			return int(end - start), nil
+		default:
+			p = p[:start-r.off]
+		}
+	}
+	n, err := r.c.streams.read(r.ctx, p, r.off)
 	r.off += int64(n)
 	if n > 0 && err == io.EOF {
 		err = nil

@@ -27,14 +27,22 @@ type keptMount struct {
 func keepMount(t *testing.T, url, user, password string, flags ...string) *keptMount {
 	t.Helper()
 	t.Setenv("FTPFS_PASSWORD", password)
+	return keep(t, url, flags...)
+}
+
+// keep is keepMount with a password in the URL.
+func keep(t *testing.T, url string, flags ...string) *keptMount {
+	t.Helper()
 	m := &keptMount{t: t, url: url, dir: t.TempDir(), cache: t.TempDir(), flags: flags}
 	m.mount()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the mounts have logged:\n%s", m.log())
+			t.Logf("the mounts have logged:\n%s", tail(m.log(), 20_000))
 		}
 		if thisHost().mounted(m.dir).ours() {
-			m.kill()
+			if pid := findDaemon(t, m.dir); pid != 0 {
+				m.kill()
+			}
 			thisHost().detach(m.dir)
 		}
 	})
@@ -257,6 +265,54 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A mount that is killed while the old version of a file has stepped aside, on a
+// server that does not rename over a file, loses neither version.
+func TestKillWhileAFileIsReplaced(t *testing.T) {
+	was := strings.Repeat("old.", 300_000)
+	want := was[:1_000_000] + "X" + was[1_000_001:]
+	for step, renames := range map[string]int{"aside": 1, "replaced": 2} {
+		t.Run(step, func(t *testing.T) {
+			server := ftptest.Start(t, ftptest.Options{})
+			if err := afero.WriteFile(server.Fs(), "/sub/file", []byte(was), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+			server.Refuse("RNTO", "553 Rename failed.", 1)
+			hold := server.HoldReply("RNTO", 5)
+			m.beside("printf X | dd of=file bs=1 seek=1000000 conv=notrunc 2> /dev/null")
+			for range renames {
+				select {
+				case <-hold.Reached():
+				case <-time.After(20 * time.Second):
+					t.Fatal("the step never came")
+				}
+				next := server.HoldReply("RNTO", 2)
+				hold.Release()
+				hold = next
+			}
+			select {
+			case <-hold.Reached():
+			case <-time.After(20 * time.Second):
+				t.Fatal("the step never came")
+			}
+			m.kill()
+			hold.Release()
+			m.mount()
+			eventually(t, "the upload", func() bool { return len(m.left("j*")) == 0 })
+			if got := shell(t, m.dir, "cat file"); got != want {
+				t.Errorf("the mount shows %d bytes", len(got))
+			}
+			m.unmount()
+			if got, err := afero.ReadFile(server.Fs(), "/sub/file"); string(got) != want {
+				t.Errorf("the server has %d bytes (%v)", len(got), err)
+			}
+			if all, _ := afero.ReadDir(server.Fs(), "/sub"); len(all) != 1 {
+				t.Errorf("the server has %v", all)
+			}
+		})
 	}
 }
 

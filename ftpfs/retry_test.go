@@ -1,0 +1,79 @@
+package ftpfs_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/afero"
+
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+	"ftpfs/internal/fusetest"
+)
+
+// What was written to parts of a file is kept when somebody else has replaced or
+// deleted the rest of it before it was fetched.
+func TestPartsOfAFileAreKeptBeside(t *testing.T) {
+	old := strings.Repeat("old.", 750_000)
+	for name, theirs := range map[string]string{"replaced": "theirs", "deleted": ""} {
+		for _, file := range []string{"file", strings.Repeat("ä", 120)} {
+			t.Run(name+" "+file[:2], func(t *testing.T) {
+				t.Parallel()
+				server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/" + file: old})
+				server.DropData("RETR", 0, ftptest.Always)
+				m.Run("exec 3<>" + file + "; printf one >&3; printf two | dd of=" + file + " bs=1 seek=2000000 conv=notrunc status=none && exit 1; exec 3>&- || true")
+				if theirs == "" {
+					if err := server.Fs().Remove("/" + file); err != nil {
+						t.Fatal(err)
+					}
+				} else if err := afero.WriteFile(server.Fs(), "/"+file, []byte(theirs), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				server.ClearFaults()
+				m.Unmount() // tries again
+				infos, err := afero.ReadDir(server.Fs(), "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				beside := 0
+				for _, info := range infos {
+					got := served(t, server, "/"+info.Name())
+					switch conflict := strings.Contains(info.Name(), ".conflict-"); {
+					case conflict:
+						beside++
+						if len(got) != len(old) || got[:3] != "one" || got[2_000_000:2_000_003] != "two" || strings.Contains(got, "old") || len(info.Name()) > 255 {
+							t.Errorf("%s has %d bytes", info.Name(), len(got))
+						}
+					case info.Name() != file || got != theirs:
+						t.Errorf("the server has %q in %s", got[:min(len(got), 10)], info.Name())
+					}
+				}
+				if beside != 1 || len(infos) != 1 && theirs == "" {
+					t.Errorf("%d files, %d of them beside", len(infos), beside)
+				}
+			})
+		}
+	}
+}
+
+// Before the server was reached, the status tells what an earlier mount has left.
+func TestLeftoversBeforeTheServerIsReached(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, m := mountEmbedded(t, ftpfs.Options{CacheDir: dir}, nil)
+	server.Refuse("STOR", "452 Full.", ftptest.Always)
+	m.Run("mkdir d; ! (echo new | dd of=d/file status=none)")
+	if err := m.FS.Unmount(t.Context()); err == nil {
+		t.Fatal("unmounted with nothing left to do")
+	}
+	server.ClearFaults()
+	m = fusetest.Server(t, embeddedConfig(server, silence), ftpfs.Options{CacheDir: dir, Delay: true})
+	if s := m.FS.Status(); s.Reached || len(s.Pending) != 1 || s.Pending[0] != (ftpfs.Pending{Path: "/d/file", Size: 4}) {
+		t.Errorf("%+v", s)
+	}
+	m.Run("cat d/file")
+	m.Unmount()
+	if got := served(t, server, "/d/file"); got != "new\n" {
+		t.Errorf("the server has %q", got)
+	}
+}
