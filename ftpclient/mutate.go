@@ -55,10 +55,20 @@ func (cl *Client) MakeDir(ctx context.Context, path string) error {
 	return cl.change(ctx, "MKD", "", path)
 }
 
-// RemoveDir removes an empty directory.
+// RemoveDir removes an empty directory, and on some servers any directory: see
+// RefusesFullDirs.
 func (cl *Client) RemoveDir(ctx context.Context, path string) error {
-	return cl.change(ctx, "RMD", "", path)
+	err := cl.change(ctx, "RMD", "", path)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind() == KindNotEmpty {
+		cl.server.learn(&cl.server.sparing, Yes)
+	}
+	return err
 }
+
+// RefusesFullDirs tells whether RemoveDir refuses a directory that is not empty, as RFC 959
+// does not say: Yes from the server's greeting or since it has refused one. Some servers
+// remove it with all that is in it.
+func (cl *Client) RefusesFullDirs() Capability { return cl.server.can(&cl.server.sparing) }
 
 // Rename moves a file or directory, in one write of RNFR and RNTO. Most servers replace
 // an existing file.

@@ -66,6 +66,7 @@ type serverInfo struct {
 	chmod     Capability
 	chmodded  bool       // it has worked
 	appends   Capability // APPE adds to a file
+	sparing   Capability // RMD refuses a directory that is not empty
 	quota     Capability // SITE QUOTA
 }
 
@@ -96,6 +97,7 @@ func (s *serverInfo) introduce(banner string, f features, root, facts string) {
 	}
 	if s.proftpd || s.vsftpd || s.pureFTPd || s.pyftpdlib {
 		s.appends, s.chmod = Yes, Yes // until they refuse
+		s.sparing = Yes
 	}
 }
 

@@ -365,6 +365,9 @@ func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
 	do := t.client.Delete
 	if isDir && !t.isFollowed(path) {
 		do = t.client.RemoveDir
+		if err := t.checkEmpty(ctx, path); err != nil {
+			return err
+		}
 	}
 	err := do(ctx, path)
 	var lost *ftpclient.LostError

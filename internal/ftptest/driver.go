@@ -34,7 +34,7 @@ func newDriver(opts Options) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{opts: opts, tree: &tree{Fs: opts.Fs}, listener: l, passive: make(map[*passiveListener]struct{})}, nil
+	return &driver{opts: opts, tree: &tree{Fs: opts.Fs, clears: opts.Quirks.Clears}, listener: l, passive: make(map[*passiveListener]struct{})}, nil
 }
 
 // serve runs ftpserverlib until close.

@@ -14,6 +14,7 @@ import (
 // server refuses, with the same words.
 type tree struct {
 	afero.Fs
+	clears bool // RemoveDir removes all that is in the directory
 
 	mu sync.Mutex // makes a check and the change after it one step
 }
@@ -89,6 +90,8 @@ func (fs *tree) RemoveDir(name string) error {
 		return refuse("rmdir", name, syscall.ENOTDIR)
 	case name == "/":
 		return refuse("rmdir", name, syscall.EBUSY)
+	case fs.clears:
+		return fs.Fs.RemoveAll(name)
 	}
 	if err := fs.empty("rmdir", name); err != nil {
 		return err
