@@ -227,15 +227,19 @@ func (c *conn) answer(d *dataDial, t transfer) (net.Conn, error) {
 // unchain reads where the server waits for the next data connection, if it was asked for
 // behind the transfer command.
 func (c *conn) unchain() {
+	if c.chained == ModeAuto || c.err != nil {
+		c.chained = ModeAuto
+		return
+	}
+	if r, err := c.receive(); err == nil {
+		c.takeChained(r)
+	}
+}
+
+// takeChained is unchain when the reply has been read.
+func (c *conn) takeChained(r reply) {
 	m := c.chained
 	c.chained = ModeAuto
-	if m == ModeAuto || c.err != nil {
-		return
-	}
-	r, err := c.receive()
-	if err != nil {
-		return
-	}
 	if c.keepSpare(m, r); c.err != nil {
 		c.client.server.dontChain()
 	}

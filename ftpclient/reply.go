@@ -17,6 +17,7 @@ type reply struct {
 func (r reply) ok() bool          { return r.code >= 200 && r.code < 300 }
 func (r reply) preliminary() bool { return r.code < 200 }
 func (r reply) refused() bool     { return r.code >= 400 }
+func (r reply) isPassive() bool   { return r.code == 227 || r.code == 229 }
 
 // text is the whole reply in one line.
 func (r reply) text() string { return strings.TrimSpace(strings.Join(r.lines, " ")) }

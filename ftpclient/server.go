@@ -51,6 +51,7 @@ type serverInfo struct {
 	vsftpd    bool
 	lossy     bool // what was sent once did not arrive
 	unchained bool // replies to a command behind a transfer command were out of order
+	reluctant bool // refuses a passive command before it has told the transfer's end
 	halfEnd   bool // sends the final reply after the client's FIN
 	eager     bool // takes data that arrives before the command
 	early     bool // connects at PORT, before the transfer command
@@ -185,6 +186,20 @@ func (s *serverInfo) dontChain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unchained = true
+}
+
+// takesPassiveAtEnd tells whether the next passive address may be asked for at the end of the
+// data, before the server has told that the transfer is over.
+func (s *serverInfo) takesPassiveAtEnd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.reluctant
+}
+
+func (s *serverInfo) learnReluctant() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reluctant, s.unchained = true, true
 }
 
 // isPyftpdlib: see Client.alone.

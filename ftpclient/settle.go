@@ -54,36 +54,62 @@ func (c *conn) finish(nc net.Conn, end ending, v chan<- verdict) {
 		return
 	}
 	nc.Close()
-	c.chain()
+	atEnd := c.chain()
 	r, err := c.receive()
-	if err != nil {
+	switch {
+	case err != nil:
 		v <- verdict{err: err}
-		return
-	}
-	if r.preliminary() {
+	case r.preliminary():
 		v <- verdict{err: c.surprised(r)}
-		return
-	}
-	if c.unordered(r) {
+	case atEnd && (r.isPassive() || r.refused()):
+		v <- c.sortOut(r)
+	case c.unordered(r):
 		v <- verdict{err: c.surprised(r)}
-		return
+	default:
+		v <- verdict{reply: r}
+		c.unchain()
 	}
-	v <- verdict{reply: r}
-	c.unchain()
+}
+
+// sortOut returns the final reply to a transfer, where the one that came first may be that to the
+// passive command sent at the end of its data: a server that does both at once may be sooner
+// with that, or refuse it because the transfer has not ended for it.
+func (c *conn) sortOut(first reply) verdict {
+	second, err := c.receive()
+	switch {
+	case err != nil && first.refused():
+		return verdict{reply: first}
+	case err != nil:
+		return verdict{err: err}
+	case second.preliminary(), first.isPassive() && second.isPassive():
+		return verdict{err: c.surprised(second)}
+	case first.isPassive():
+		c.takeChained(first)
+		return verdict{reply: second}
+	case second.ok() && !second.isPassive():
+		c.chained = ModeAuto
+		c.client.server.learnReluctant()
+		return verdict{reply: second}
+	}
+	c.takeChained(second)
+	return verdict{reply: first}
 }
 
 // chain asks for the next passive address, unless that was done: it comes together with the
-// final reply.
-func (c *conn) chain() {
-	if m := c.passiveMode(); c.chained == ModeAuto && m != ModeAuto && c.send(passiveCommand(m)) == nil {
-		c.chained = m
+// final reply. It tells whether it has asked.
+func (c *conn) chain() bool {
+	m := c.passiveMode()
+	if c.chained != ModeAuto || m == ModeAuto || !c.client.server.takesPassiveAtEnd() || c.send(passiveCommand(m)) != nil {
+		return false
 	}
+	c.chained = m
+	return true
 }
 
 // unordered tells whether r, in the place of a final reply, answers chain: something answers
 // before the transfer has ended, whose own verdict may still come.
 func (c *conn) unordered(r reply) bool {
-	if c.chained == ModeAuto || r.code != 227 && r.code != 229 {
+	if c.chained == ModeAuto || !r.isPassive() {
 		return false
 	}
 	c.client.server.dontChain()
@@ -144,7 +170,7 @@ func (c *conn) endEarly(nc net.Conn) (reply, error) {
 		switch {
 		case err != nil:
 			return reply{}, err
-		case c.chained != ModeAuto && (r.code == 227 || r.code == 229):
+		case c.chained != ModeAuto && r.isPassive():
 			c.keepSpare(c.chained, r)
 			c.chained = ModeAuto
 		case r.code == 200 || r.ok() && isNoop(r):
