@@ -38,10 +38,10 @@ func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) 
 		timeout = min(timeout, detectTimeout)
 	}
 	var early net.Conn
-	if proven && !c.client.server.connectsAtPort() {
+	if proven && !c.client.server.connectsAtPort() && !c.client.server.inLockstep() {
 		err = c.sendPort(m, port, t)
 	} else {
-		early, err = c.sendPortApart(m, port, t, l)
+		early, err = c.sendPortApart(m, port, &t, l)
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (c *conn) sendPort(m Mode, port command, t transfer) error {
 // an older one or none. pyftpdlib connects before it replies and mixes up the order of
 // replies if the transfer command comes meanwhile; its connection is returned. Now and
 // then it forgets to connect, thus the short timeout.
-func (c *conn) sendPortApart(m Mode, port command, t transfer, l *dataListener) (net.Conn, error) {
+func (c *conn) sendPortApart(m Mode, port command, t *transfer, l *dataListener) (net.Conn, error) {
 	if err := c.send(port); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (c *conn) sendPortApart(m Mode, port command, t transfer, l *dataListener) 
 	if err == nil {
 		c.client.server.learnConnectsAtPort()
 	}
-	if err := c.send(t.commands()...); err != nil {
+	if err := c.sendTransfer(t); err != nil {
 		if early != nil {
 			early.Close()
 		}

@@ -80,7 +80,7 @@ func (c *conn) open(ctx context.Context, t transfer, a *attempt) (opened, error)
 }
 
 func (c *conn) openSpare(ctx context.Context, d *dataDial, t transfer) (opened, error) {
-	if err := c.launch(ctx, d, t); err != nil {
+	if err := c.launch(ctx, d, &t); err != nil {
 		return opened{}, err
 	}
 	if t.eager {
@@ -170,7 +170,7 @@ const detectTimeout = 5 * time.Second
 // start begins a transfer over a passive data connection that is open or being
 // opened.
 func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, error) {
-	if err := c.launch(ctx, d, t); err != nil {
+	if err := c.launch(ctx, d, &t); err != nil {
 		return nil, err
 	}
 	return c.answer(d, t)
@@ -178,11 +178,16 @@ func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, er
 
 // launch sends the transfer commands and makes sure of the data connection. The servers that
 // end a download at once when they have our FIN keep later commands in their queue: so the
-// next passive address is asked for in the same write and comes with the final reply.
-func (c *conn) launch(ctx context.Context, d *dataDial, t transfer) error {
+// next passive address is asked for in the same write and comes with the final reply. What t
+// has left are the commands without a reply.
+func (c *conn) launch(ctx context.Context, d *dataDial, t *transfer) error {
 	sendFIN := t.download && c.client.server.wantsFIN() && !c.encryptsData()
 	ready := d.ready()
 	if err := c.check(); err != nil {
+		d.drop()
+		return err
+	}
+	if err := c.sendBefore(t); err != nil {
 		d.drop()
 		return err
 	}

@@ -71,6 +71,11 @@ type errChoked struct{ error }
 
 func (e errChoked) Unwrap() error { return e.error }
 
+// errSwallowed: the server wants the password, and does not know that it has been sent.
+type errSwallowed struct{ error }
+
+func (e errSwallowed) Unwrap() error { return e.error }
+
 // connect opens a control connection and logs in. It blocks for at most the timeout
 // for each step.
 func (cl *Client) connect(ctx context.Context) (*conn, error) {
@@ -79,9 +84,14 @@ func (cl *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	stepwise := cl.login.bySteps()
 	c, err := cl.connectOnce(ctx, stepwise)
-	if _, choked := errors.AsType[errChoked](err); choked && !stepwise && !isAlert(err) {
+	_, choked := errors.AsType[errChoked](err)
+	_, swallowed := errors.AsType[errSwallowed](err)
+	if (choked || swallowed) && !stepwise && !isAlert(err) {
 		if c, err = cl.connectOnce(ctx, true); err == nil {
 			cl.login.setStepwise()
+			if swallowed {
+				cl.server.learnLockstep()
+			}
 		}
 	}
 	cl.login.note(err)
@@ -308,6 +318,9 @@ func (d *dialogue) authenticate(cfg *Config) error {
 	}
 	in, needsAccount := r.ok(), r.code == 332
 	if r, err = d.next(cfg.Timeout); err != nil {
+		if isTimeout(err) && !in {
+			err = errSwallowed{err}
+		}
 		return err
 	}
 	if !in && !needsAccount {

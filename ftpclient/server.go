@@ -51,6 +51,7 @@ type serverInfo struct {
 	vsftpd    bool
 	lossy     bool // what was sent once did not arrive
 	unchained bool // replies to a command behind a transfer command were out of order
+	lockstep  bool // loses commands that come before it has replied to another
 	reluctant bool // refuses a passive command before it has told the transfer's end
 	halfEnd   bool // sends the final reply after the client's FIN
 	eager     bool // takes data that arrives before the command
@@ -167,7 +168,10 @@ func (s *serverInfo) isVsftpd() bool {
 func (s *serverInfo) window() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.vsftpd || s.pureFTPd {
+	switch {
+	case s.lockstep:
+		return 1
+	case s.vsftpd || s.pureFTPd:
 		return wide
 	}
 	return window
