@@ -167,7 +167,8 @@ func (k *serverClock) learn(asked []Entry, exact []time.Time) (mixed bool) {
 			k.mute, latest = 0, fixedZone(offset)
 		}
 		k.zones = slices.DeleteFunc(k.zones, func(zone *time.Location) bool {
-			return !wallIn(e.ModTime, zone).Equal(e.ModTime.UTC().Add(-offset))
+			// Not the reverse: at the end of summer time clocks show an hour twice.
+			return !clockOf(e.ModTime.UTC().Add(-offset), zone).Equal(e.ModTime)
 		})
 	}
 	if k.zones != nil && len(k.zones) == 0 {

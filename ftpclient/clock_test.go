@@ -101,6 +101,31 @@ func TestClockLearnsOfSummer(t *testing.T) {
 	}
 }
 
+// Files of the hour that clocks show twice, at the end of summer time, rule out no zone that
+// the clock may be in.
+func TestClockAtTheEndOfSummer(t *testing.T) {
+	winter, summer := time.Date(2026, 1, 10, 9, 0, 0, 0, time.UTC), time.Date(2026, 7, 10, 9, 0, 0, 0, time.UTC)
+	for name, first := range map[string]time.Time{
+		"Europe/Berlin":    time.Date(2025, 10, 26, 0, 30, 0, 0, time.UTC),
+		"America/New_York": time.Date(2025, 11, 2, 5, 30, 0, 0, time.UTC),
+		"Australia/Sydney": time.Date(2026, 4, 4, 15, 30, 0, 0, time.UTC),
+	} {
+		for _, at := range []time.Time{first, first.Add(time.Hour)} {
+			zone := zoneOf(t, name)
+			var k serverClock
+			for _, at := range []time.Time{at, winter, summer} {
+				e := shownIn(zone, at, time.Minute)
+				k.learn([]Entry{e}, []time.Time{at})
+			}
+			for _, at := range []time.Time{winter, summer} {
+				if got := wallIn(shownIn(zone, at, time.Minute).ModTime, k.zone()); !got.Equal(at) {
+					t.Errorf("%s: %v instead of %v", name, got, at)
+				}
+			}
+		}
+	}
+}
+
 // What does not answer, or nonsense, is asked a few times; times are then taken for UTC.
 func TestClockGivesUp(t *testing.T) {
 	at := time.Date(2026, 1, 10, 9, 0, 0, 0, time.UTC)

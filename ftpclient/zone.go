@@ -47,6 +47,12 @@ func wallIn(t time.Time, zone *time.Location) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone).UTC()
 }
 
+// clockOf is what clocks in the zone show at t.
+func clockOf(t time.Time, zone *time.Location) time.Time {
+	_, offset := t.In(zone).Zone()
+	return t.Add(time.Duration(offset) * time.Second).In(unzoned)
+}
+
 // inZone makes times that the server's clock shows times in UTC, given its zone.
 func inZone(entries []Entry, zone *time.Location) {
 	for i := range entries {
