@@ -87,7 +87,7 @@ func (w *Writer) publication(stored, final string, k Commit) *publication {
 		b.add(command{"RNTO", final})
 	}
 	b.size = b.add(command{"SIZE", final})
-	if b.setTime < 0 || !known {
+	if b.setTime < 0 || !known || !w.client.server.keepsSeconds() {
 		b.modTime = b.add(command{"MDTM", final})
 	}
 	// The next transfer's data connection costs no round trip here.
@@ -132,12 +132,17 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 		}
 	}
 	timeSet := b.setTime >= 0 && w.noteTime(b.form, replies[b.setTime])
+	if b.modTime >= 0 {
+		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], final)
+	}
 	switch {
 	case timeSet:
-		e.ModTime, e.Precision = k.ModTime.UTC().Truncate(time.Second), time.Second
-	case b.modTime >= 0:
-		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], final)
-	default:
+		set := k.ModTime.UTC().Truncate(time.Second)
+		w.client.server.noteSeconds(set, e.ModTime)
+		if e.ModTime.Sub(set).Abs() > roughest {
+			e.ModTime, e.Precision = set, time.Second
+		}
+	case b.modTime < 0:
 		if replies, err := w.c.exchange(command{"MDTM", args[1]}); err == nil {
 			e.ModTime, e.Precision, _ = w.client.timeOf(replies[0], final)
 		}
@@ -159,6 +164,25 @@ func (w *Writer) checkSize(r reply, p string) (int64, error) {
 		return n, fmt.Errorf("STOR %s: the server has %d bytes of %d: %w", p, n, w.count, io.ErrShortWrite)
 	}
 	return n, nil
+}
+
+// roughest is how far the time that a file gets may be from the one that was set. What is told
+// beyond that is something else, such as a local time.
+const roughest = time.Minute
+
+// keepsSeconds tells whether a file has the time that it was given, to the second: on FAT
+// it has one of two seconds.
+func (s *serverInfo) keepsSeconds() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seconds
+}
+
+// noteSeconds is told of a time that was set, and the one that the server told then.
+func (s *serverInfo) noteSeconds(set, told time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seconds = s.seconds || set.Unix()%2 == 1 && set.Equal(told.Truncate(time.Second))
 }
 
 // noteTime remembers whether the way to set a time works, given that the file exists

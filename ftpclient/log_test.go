@@ -188,7 +188,7 @@ func TestLogOfUpload(t *testing.T) {
 	if n := cl.Stats().RoundTrips - before; n != 2 {
 		t.Errorf("%d round trips", n)
 	}
-	expectWrites(t, e, "STOR", "MFMT+SITE+RNFR+RNTO+SIZE+EPSV")
+	expectWrites(t, e, "STOR", "MFMT+SITE+RNFR+RNTO+SIZE+MDTM+EPSV")
 }
 
 func TestLogOfShortCommands(t *testing.T) {

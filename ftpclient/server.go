@@ -65,6 +65,7 @@ type serverInfo struct {
 	proofs    int        // of these two, so far
 	setTime   setTimeForm
 	noMDTM    bool // MDTM does not set times
+	seconds   bool // times that are set are kept to the second
 	chmod     Capability
 	chmodded  bool       // it has worked
 	appends   Capability // APPE adds to a file
