@@ -19,6 +19,7 @@ type Reader struct {
 	c      *conn
 	nc     net.Conn
 	moving *Transfer
+	before int64 // bytes to be left out
 	left   int64 // bytes until the known size; -1 unknown
 	err    error // of all further Reads
 
@@ -32,7 +33,8 @@ type Reader struct {
 // section 5). size is the size of the whole file as far as it is known, -1 if not. It
 // blocks until the server has begun to send or refuses; ctx ends only that: the
 // Reader is ended by Close, which the caller owes. Nothing is asked if offset is
-// beyond 0 and not below size.
+// beyond 0 and not below size. On servers without REST all before offset is received, too: see
+// CanRestart.
 func (cl *Client) Retrieve(ctx context.Context, path string, offset, size int64) (*Reader, error) {
 	return cl.retrieve(ctx, useBulk, path, offset, size)
 }
@@ -59,11 +61,24 @@ func (cl *Client) retrieve(ctx context.Context, u use, path string, offset, size
 		r.done, r.err = true, io.EOF
 		return r, nil
 	}
-	c, o, err := cl.openTransfer(ctx, u, true, func(c *conn) (transfer, error) {
-		return c.retrieveTransfer(path, offset, r.left)
-	})
+	if cl.CanRestart() == No {
+		offset = r.leavesOut(offset)
+	}
+	open := func() (*conn, opened, error) {
+		return cl.openTransfer(ctx, u, true, func(c *conn) (transfer, error) {
+			return c.retrieveTransfer(path, offset, r.left)
+		})
+	}
+	c, o, err := open()
+	if cl.refusesRestart(err) {
+		offset = r.leavesOut(offset)
+		c, o, err = open()
+	}
 	if err != nil {
 		return nil, failed("RETR", path, err)
+	}
+	if offset > 0 {
+		cl.server.learn(&cl.server.restarts, Yes)
 	}
 	r.c, r.nc = c, o.nc
 	r.moving = cl.transfers.begin(path, false, r.left)
@@ -74,6 +89,13 @@ func (cl *Client) retrieve(ctx context.Context, u use, path string, offset, size
 // file is whole: the expected bytes have come, or the server has said so. An
 // incomplete file is an error: the server's (*Error) where it gives one.
 func (r *Reader) Read(p []byte) (int, error) {
+	if err := r.leaveOut(); err != nil {
+		return 0, err
+	}
+	return r.read(p)
+}
+
+func (r *Reader) read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}

@@ -69,6 +69,7 @@ type serverInfo struct {
 	chmod     Capability
 	chmodded  bool       // it has worked
 	appends   Capability // APPE adds to a file
+	restarts  Capability // REST before RETR
 	sparing   Capability // RMD refuses a directory that is not empty
 	quota     Capability // SITE QUOTA
 }

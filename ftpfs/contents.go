@@ -108,6 +108,9 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 	open := func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
 		retrieve := cs.client.Retrieve
 		if extra {
+			if cs.client.CanRestart() == ftpclient.No {
+				return nil, ftpclient.ErrBusy // all would bring the same
+			}
 			retrieve = cs.client.RetrieveExtra
 		}
 		c.fetching()
@@ -140,8 +143,12 @@ const (
 )
 
 // yield tells whether a stream that has moved so many bytes should give way; a
-// paused one, for which it is below 0, always does.
+// paused one, for which it is below 0, always does. One that could not go on where it was does
+// so only then.
 func (cs *contents) yield(moved int) bool {
+	if moved >= 0 && cs.client.CanRestart() == ftpclient.No {
+		return false
+	}
 	return cs.client.Contended() && (moved < 0 || moved >= turn || moved >= loneTurn && cs.client.Stats().Limit == 1)
 }
 
