@@ -27,6 +27,12 @@ func (t *tree) move(ctx context.Context, from, to string) error {
 	return err
 }
 
+// refusesRename tells whether the server has no word for it.
+func refusesRename(err error) bool {
+	var refused *ftpclient.Error
+	return errors.As(err, &refused) && refused.Command == "RNFR" && refused.Kind() == ftpclient.KindUnsupported
+}
+
 // refusesReplace tells whether the server may have refused a rename only
 // because the new name is taken.
 func refusesReplace(err error) bool {

@@ -230,6 +230,8 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 			c.mu.Unlock()
 			c.journal()
 		}
+	case refusesRename(err):
+		err = fmt.Errorf("the server renames nothing, so files have to be stored under their own names (--no-temp): %w", err)
 	case refusesReplace(err):
 		if err = u.tree.replace(ctx, temp, path, err, c.stepsAside); err == nil {
 			e, err = u.tree.find(ctx, path)
