@@ -150,8 +150,35 @@ func volumeOf(r *spec.NodePublishVolumeRequest) (Volume, error) {
 		return v, errors.New("volumes of this driver are described by a PersistentVolume, not in a pod")
 	case scheme != "ftp" && scheme != "ftps" && scheme != "ftpes":
 		return v, errors.New("the volume needs an attribute url, as in ftp://host/dir")
+	case tellsPassword(v):
+		return v, errors.New("a password does not belong in the url or in mount options, where ps and everybody who may look at volumes can read it: name it password in a secret")
 	}
 	return v, nil
+}
+
+// tellsPassword tells whether there is a password in what is no secret: the URL, or an option
+// such as user=NAME:PASSWORD or proxy=URL.
+func tellsPassword(v Volume) bool {
+	if hasPassword(v.URL) {
+		return true
+	}
+	for _, options := range v.Options {
+		for option := range strings.SplitSeq(options, ",") {
+			name, value, _ := strings.Cut(option, "=")
+			if name == "user" && strings.Contains(value, ":") || hasPassword(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasPassword tells whether a URL has one.
+func hasPassword(url string) bool {
+	_, rest, _ := strings.Cut(url, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	return at >= 0 && strings.Contains(authority[:at], ":")
 }
 
 // NodePublishVolume makes the target path and mounts the volume there; where one is mounted

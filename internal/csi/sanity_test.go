@@ -134,8 +134,15 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	for name, spoil := range map[string]func(*spec.NodePublishVolumeRequest){
-		"no URL":           func(r *spec.NodePublishVolumeRequest) { r.VolumeContext = nil },
-		"another URL":      func(r *spec.NodePublishVolumeRequest) { r.VolumeContext["url"] = "--log-file=/etc/x" },
+		"no URL":                func(r *spec.NodePublishVolumeRequest) { r.VolumeContext = nil },
+		"another URL":           func(r *spec.NodePublishVolumeRequest) { r.VolumeContext["url"] = "--log-file=/etc/x" },
+		"a password in the URL": func(r *spec.NodePublishVolumeRequest) { r.VolumeContext["url"] = "ftp://ann:secret@host/" },
+		"a password in an option": func(r *spec.NodePublishVolumeRequest) {
+			r.VolumeCapability.GetMount().MountFlags = []string{"ro,user=ann:secret"}
+		},
+		"a password of the proxy": func(r *spec.NodePublishVolumeRequest) {
+			r.VolumeCapability.GetMount().MountFlags = []string{"proxy=http://ann:secret@host"}
+		},
 		"described inline": func(r *spec.NodePublishVolumeRequest) { r.VolumeContext["csi.storage.k8s.io/ephemeral"] = "true" },
 		"a block device": func(r *spec.NodePublishVolumeRequest) {
 			r.VolumeCapability.AccessType = &spec.VolumeCapability_Block{Block: &spec.VolumeCapability_BlockVolume{}}
