@@ -53,6 +53,7 @@ type File struct {
 	news      bool // the catalog lacks something that is present
 	recorded  bool // the catalog may have a line
 	doubtful  bool // the version may be that of other bytes, too
+	once      bool // so much so that f is for its present holders only
 	inMemory  bool
 	past      []*os.File // what it was in before; closed when nobody uses it
 }
@@ -223,6 +224,14 @@ func (f *File) Doubt() {
 	f.doubtful = true
 }
 
+// Once tells that the version of f says too little: who opens it when its present holders have
+// closed it gets new contents, all absent, unless Clean has told another version meanwhile.
+func (f *File) Once() {
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
+	f.once, f.doubtful = true, true
+}
+
 // lasts tells whether a later process may find f by its version. files.mu is held.
 func (f *File) lasts() bool {
 	return f.gen == f.clean && f.versioned && !f.doubtful && !f.version.ModTime.IsZero()
@@ -260,7 +269,7 @@ func (f *File) Clean(gen uint64, v Version) bool {
 	default:
 		f.dirty, f.since = f.since, slices.Clone(f.since)
 	}
-	f.version, f.versioned, f.news = v, true, true
+	f.version, f.versioned, f.news, f.once = v, true, true, false
 	f.reassess()
 	if gen != f.gen {
 		f.stale = true

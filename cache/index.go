@@ -31,7 +31,7 @@ func (s *Files) open(path string, v Version) (*File, error) {
 	}
 	defer s.end()
 	f := s.index[path]
-	if f != nil && !(f.versioned && f.version.equal(v)) {
+	if f != nil && (!f.versioned || !f.version.equal(v) || f.once && f.holders == 0 && f.gen == f.clean) {
 		s.unindex(f)
 		f = nil
 	}

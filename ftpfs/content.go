@@ -79,7 +79,10 @@ func unsettled(e ftpclient.Entry) bool {
 func (c *content) fetching() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if unsettled(c.base) {
+	switch {
+	case c.base.ModTime.IsZero(), c.base.Precision > time.Second && unsettled(c.base):
+		c.file.Once()
+	case unsettled(c.base):
 		c.file.Doubt()
 	}
 }

@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"hash/fnv"
 	"sync"
+	"time"
 
 	"ftpfs/ftpclient"
 
@@ -425,6 +426,9 @@ func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
 	defer ns.mu.Unlock()
 	same := !n.shifted && (local || n.kept != nil && !n.kept.ModTime.IsZero() && sameVersion(*n.kept, e))
 	n.kept, n.shifted = &e, false
+	if e.Precision > time.Second && unsettled(e) {
+		n.kept = nil
+	}
 	return same
 }
 

@@ -384,6 +384,9 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	default:
 		u.nodes.distrust(n) // what the kernel has is elsewhere
 	}
+	if e.ModTime.IsZero() {
+		c.file.Once()
+	}
 	c.settle()
 	c.unkeep()
 	c.journal() // what comes now builds upon this version
