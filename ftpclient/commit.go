@@ -74,7 +74,7 @@ func (b *publication) add(k command) int {
 func (w *Writer) publication(stored, final string, k Commit) *publication {
 	b := &publication{setTime: -1, chmod: -1, rename: -1, modTime: -1, spare: -1}
 	forms, known := w.client.server.timeForms()
-	if len(forms) > 0 && !k.ModTime.IsZero() {
+	if len(forms) > 0 && !k.ModTime.IsZero() && sayable(k.ModTime) {
 		b.form = forms[0]
 		b.setTime = b.add(b.form.command(stored, k.ModTime, w.client.mdtmZone()))
 	}
@@ -131,7 +131,7 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 			e.Mode = k.Mode
 		}
 	}
-	timeSet := b.setTime >= 0 && w.noteTime(b.form, replies[b.setTime])
+	timeSet := b.setTime >= 0 && w.noteTime(b.form, k.ModTime, replies[b.setTime])
 	if b.modTime >= 0 {
 		e.ModTime, e.Precision, _ = w.client.timeOf(replies[b.modTime], final)
 	}
@@ -186,15 +186,15 @@ func (s *serverInfo) noteSeconds(set, told time.Time) {
 }
 
 // noteTime remembers whether the way to set a time works, given that the file exists
-// and is ours.
-func (w *Writer) noteTime(f setTimeForm, r reply) bool {
+// and is ours. That a time is refused which some file systems cannot keep says nothing.
+func (w *Writer) noteTime(f setTimeForm, t time.Time, r reply) bool {
 	s := &w.client.server
 	if r.ok() {
 		s.learnTime(f)
 		return true
 	}
 	w.client.cfg.Logger.Debug("time not set", "path", w.path, "reply", r.shown())
-	if r.code >= 500 {
+	if r.code >= 500 && usual(t) {
 		s.unlearnTime(f, r)
 	}
 	return false

@@ -166,6 +166,9 @@ func (s *serverInfo) unlearnTime(f setTimeForm, r reply) {
 // SetModTime sets a file's time, in whole seconds, by MFMT, else MDTM with a time, else
 // SITE UTIME; which one works is remembered. errors.ErrUnsupported if none does.
 func (cl *Client) SetModTime(ctx context.Context, path string, t time.Time) error {
+	if !sayable(t) {
+		return fmt.Errorf("set time of %s to the year %d: %w", path, t.Year(), errors.ErrUnsupported)
+	}
 	if err := cl.Connect(ctx); err != nil {
 		return failed("MFMT", path, err)
 	}

@@ -39,6 +39,13 @@ func parseTime(s string) (time.Time, time.Duration, error) {
 // servers refuse fractions.
 func formatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
+// sayable tells whether the commands that set a time have room for the year of t.
+func sayable(t time.Time) bool { return t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 }
+
+// usual tells whether all servers' file systems can keep t: FAT begins in 1980, and 32 bits end
+// in 2038.
+func usual(t time.Time) bool { return t.UTC().Year() >= 1981 && t.UTC().Year() <= 2037 }
+
 func isDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
