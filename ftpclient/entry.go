@@ -62,6 +62,8 @@ const (
 	maxSamples   = 5
 	maxSampleLen = 200
 	maxShared    = 10_000 // owners and groups, which mostly repeat
+	maxTarget    = 4095   // bytes of a path, as on Linux
+	maxFact      = 255    // bytes of an owner, a group or an identity
 )
 
 // collector makes a listing of lines.
@@ -104,10 +106,10 @@ func (l *collector) add(e Entry, line string) {
 		return
 	}
 	e.Name = strings.Clone(e.Name)
-	e.Target = strings.Clone(e.Target)
-	e.Unique = strings.Clone(e.Unique)
-	e.Owner = l.share(e.Owner)
-	e.Group = l.share(e.Group)
+	e.Target = strings.Clone(bounded(e.Target, maxTarget))
+	e.Unique = strings.Clone(bounded(e.Unique, maxFact))
+	e.Owner = l.share(bounded(e.Owner, maxFact))
+	e.Group = l.share(bounded(e.Group, maxFact))
 	if len(l.listing.Entries) == chunk {
 		l.tell()
 		l.told = 0
@@ -115,6 +117,14 @@ func (l *collector) add(e Entry, line string) {
 		l.listing.Entries = make([]Entry, 0, chunk)
 	}
 	l.listing.Entries = append(l.listing.Entries, e)
+}
+
+// bounded is s unless it is longer than any is: then it is unknown.
+func bounded(s string, most int) string {
+	if len(s) > most {
+		return ""
+	}
+	return s
 }
 
 func (l *collector) reject(line string) {

@@ -284,3 +284,18 @@ func TestLargeListingsTakeTurns(t *testing.T) {
 		t.Error("nobody can have the turn any more")
 	}
 }
+
+// Owners, identities and targets longer than any are unknown: they would be kept for each entry.
+func TestOverlongFacts(t *testing.T) {
+	long := strings.Repeat("x", 60_000)
+	l := parseMLSD([]byte("type=file;size=1;unique=" + long + ";unix.owner=" + long + ";unix.group=" + long + "; file\r\n" +
+		"type=OS.unix=slink:/" + long + "; link\r\n"))
+	if len(l.Entries) != 2 || l.Entries[1].Type != TypeLink {
+		t.Fatalf("%d entries", len(l.Entries))
+	}
+	for _, e := range l.Entries {
+		if len(e.Unique)+len(e.Owner)+len(e.Group)+len(e.Target) > 0 {
+			t.Errorf("%s: %.20q %.20q %.20q %.20q", e.Name, e.Unique, e.Owner, e.Group, e.Target)
+		}
+	}
+}
