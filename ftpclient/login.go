@@ -150,7 +150,7 @@ func (d *dialogue) next(within time.Duration) (reply, error) {
 // logIn sends everything in one write without waiting for the greeting, or step by
 // step. The first connection asks for features and the login directory, too.
 func (c *conn) logIn(stepwise bool) error {
-	cfg, server := &c.client.cfg, &c.client.server
+	cfg := &c.client.cfg
 	if err := c.chooseHost(false); err != nil {
 		return err
 	}
@@ -160,35 +160,14 @@ func (c *conn) logIn(stepwise bool) error {
 	if err := c.chooseHost(true); err != nil {
 		return err
 	}
-	cmds := []command{{"USER", cfg.User}, {"PASS", cfg.Password}}
-	if cfg.Account != "" {
-		cmds = append(cmds, command{"ACCT", cfg.Account})
-	}
-	known, facts := server.login()
-	cmds = append(cmds, c.protection()...)
-	if cfg.ClientName != "" {
-		cmds = append(cmds, command{"CLNT", cfg.ClientName})
-	}
-	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
+	known, facts := c.client.server.login()
 	mode := c.passiveMode()
-	switch {
-	case !known:
-		mode = c.firstMode()
-		cmds = append(cmds, command{verb: "PWD"})
-	case facts != "":
-		cmds = append(cmds, command{"OPTS", "MLST " + facts})
-	}
-	if mode != ModeAuto {
-		cmds = append(cmds, passiveCommand(mode)) // the spare data connection
-	}
 	if !known {
-		// Last, since servers send it line by line, and a new TCP connection bears ten packets:
-		// its end comes a round trip later, while the data connection is opened.
-		cmds = append(cmds, command{verb: "FEAT"})
+		mode = c.firstMode()
 	}
-	d := &dialogue{c, cmds, stepwise}
+	d := &dialogue{c, c.loginCommands(known, facts, mode), stepwise}
 	if !stepwise {
-		if err := c.send(cmds...); err != nil {
+		if err := c.send(d.cmds...); err != nil {
 			return choked(err)
 		}
 	}
@@ -202,23 +181,12 @@ func (c *conn) logIn(stepwise bool) error {
 	if err := d.readProtection(); err != nil {
 		return err
 	}
-	if cfg.ClientName != "" {
-		if _, err := d.next(cfg.Timeout); err != nil { // CLNT
-			return err
-		}
-	}
-	if _, err := d.next(cfg.Timeout); err != nil { // OPTS UTF8
+	if err := d.readSettings(cfg); err != nil {
 		return err
 	}
-	r, err := d.next(cfg.Timeout)
-	if err != nil {
-		return err
-	}
-	if !r.ok() {
-		return refusal("TYPE", "", r)
-	}
+	var pwd reply
 	if !known || facts != "" {
-		if r, err = d.next(cfg.Timeout); err != nil { // PWD, or OPTS MLST
+		if pwd, err = d.next(cfg.Timeout); err != nil { // or that to OPTS MLST
 			return err
 		}
 	}
@@ -228,9 +196,56 @@ func (c *conn) logIn(stepwise bool) error {
 		}
 	}
 	if !known {
-		return c.introduce(d, banner, r)
+		return c.introduce(d, banner, pwd)
 	}
 	return nil
+}
+
+// loginCommands are those of a login, the first one or one that selects facts; mode is that of
+// the spare data connection.
+func (c *conn) loginCommands(known bool, facts string, mode Mode) []command {
+	cfg := &c.client.cfg
+	cmds := []command{{"USER", cfg.User}, {"PASS", cfg.Password}}
+	if cfg.Account != "" {
+		cmds = append(cmds, command{"ACCT", cfg.Account})
+	}
+	cmds = append(cmds, c.protection()...)
+	if cfg.ClientName != "" {
+		cmds = append(cmds, command{"CLNT", cfg.ClientName})
+	}
+	cmds = append(cmds, command{"OPTS", "UTF8 ON"}, command{"TYPE", "I"})
+	switch {
+	case !known:
+		cmds = append(cmds, command{verb: "PWD"})
+	case facts != "":
+		cmds = append(cmds, command{"OPTS", "MLST " + facts})
+	}
+	if mode != ModeAuto {
+		cmds = append(cmds, passiveCommand(mode))
+	}
+	if !known {
+		// Last, since servers send it line by line, and a new TCP connection bears ten packets:
+		// its end comes a round trip later, while the data connection is opened.
+		cmds = append(cmds, command{verb: "FEAT"})
+	}
+	return cmds
+}
+
+// readSettings reads the replies to CLNT, OPTS UTF8 and TYPE, of which only the last matters.
+func (d *dialogue) readSettings(cfg *Config) error {
+	if cfg.ClientName != "" {
+		if _, err := d.next(cfg.Timeout); err != nil {
+			return err
+		}
+	}
+	if _, err := d.next(cfg.Timeout); err != nil {
+		return err
+	}
+	r, err := d.next(cfg.Timeout)
+	if err == nil && !r.ok() {
+		err = refusal("TYPE", "", r)
+	}
+	return err
 }
 
 // firstMode is how the first login may open a data connection, although nobody knows yet
