@@ -114,7 +114,7 @@ func (cl *Client) listUnix(ctx context.Context, dir string, arrived func([]Entry
 		err = s.checkListed("LIST", dir, l)
 	}
 	switch {
-	case can == Yes, err != nil && !refused, refused && (e.Command != "LIST" || e.Code < 500):
+	case can == Yes, err != nil && !refused, refused && !e.mayMeanOption():
 		return l, err
 	case err == nil && (l.self || len(l.Entries) > 0):
 		s.learn(&s.dashA, Yes)
@@ -122,10 +122,18 @@ func (cl *Client) listUnix(ctx context.Context, dir string, arrived func([]Entry
 	}
 	plain, plainErr := cl.listBy(ctx, "LIST", "", dir, arrived)
 	if plainErr == nil && (refused || len(plain.Entries) > 0) {
-		s.learn(&s.dashA, No)
+		if !refused || e.Code >= 500 || e.Kind() == KindNotExist {
+			s.learn(&s.dashA, No)
+		}
 		return plain, nil
 	}
 	return l, err
+}
+
+// mayMeanOption tells whether a refusal of LIST may concern its option: 450 is what RFC 959 has
+// for a file that is not there.
+func (e *Error) mayMeanOption() bool {
+	return e.Command == "LIST" && (e.Code >= 500 || e.Code == 450 && !e.Late)
 }
 
 // checkListed refuses the listing of a directory that may be entered and not read: some

@@ -55,6 +55,8 @@ func TestListDashA(t *testing.T) {
 		"understood":          {[]served{{"LIST -a", row, done}}, []served{{"LIST -a", row, done}}, `["f"]`},
 		"understood, empty":   {[]served{{"LIST -a", self, done}}, []served{{"LIST -a", self, done}}, `[]`},
 		"refused":             {[]served{{"LIST -a", "", "550 -a: no such file"}, {"LIST", row, done}}, []served{{"LIST", row, done}}, `["f"]`},
+		"refused as a name":   {[]served{{"LIST -a", "", "450 -a: no such file"}, {"LIST", row, done}}, []served{{"LIST", row, done}}, `["f"]`},
+		"refused for once":    {[]served{{"LIST -a", "", "450 busy"}, {"LIST", row, done}}, []served{{"LIST -a", row, done}}, `["f"]`},
 		"a name, silently":    {[]served{{"LIST -a", "", done}, {"LIST", row, done}}, []served{{"LIST", row, done}}, `["f"]`},
 		"a name, with a line": {[]served{{"LIST -a", "ls: -a: No such file\r\n", done}, {"LIST", row, done}}, []served{{"LIST", row, done}}, `["f"]`},
 		"not known yet":       {[]served{{"LIST -a", "", done}, {"LIST", "", done}}, []served{{"LIST -a", "", done}, {"LIST", "", done}}, `[]`},
