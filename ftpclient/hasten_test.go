@@ -9,7 +9,6 @@ import (
 // connections.
 func (p *peer) beginLingering() (spare net.Conn) {
 	p.loginAs("(vsFTPd 3.0.3)", " MLST type*;size*;modify*;")
-	p.epsv()
 	data := p.accept()
 	p.expect("MLSD /", "EPSV")
 	p.send("150 here")
