@@ -51,7 +51,7 @@ func TestListingInPieces(t *testing.T) {
 		strings.Repeat("type=dir; .\r\n", 9000) + "type=file; z": `["z"]`,
 	} {
 		for _, r := range []io.Reader{strings.NewReader(data), iotest.OneByteReader(strings.NewReader(data)), iotest.DataErrReader(strings.NewReader(data))} {
-			l, err := readListing(r, mlsd{}, 10, nil)
+			l, err := readListing(r, mlsd{}, maxLines, nil)
 			if got := namesOf(l); err != nil || got != want {
 				t.Errorf("%.60q: %s, %v, want %s", data, got, err, want)
 			}
