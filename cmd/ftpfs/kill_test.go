@@ -37,7 +37,8 @@ func keep(t *testing.T, url string, flags ...string) *keptMount {
 	m.mount()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the mounts have logged:\n%s", tail(m.log(), 20_000))
+			log := m.log()
+			t.Logf("the mounts have logged:\n%s", log[max(0, len(log)-20_000):])
 		}
 		if thisHost().mounted(m.dir).ours() {
 			if pid := findDaemon(t, m.dir); pid != 0 {
