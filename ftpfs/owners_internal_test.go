@@ -26,3 +26,13 @@ func TestOwnersByName(t *testing.T) {
 		t.Errorf("%d names are remembered", len(o.users))
 	}
 }
+
+// Who finds a file before its listing is whole sees its owner.
+func TestOwnersOfWhatComesFirst(t *testing.T) {
+	tr := &tree{owners: newOwners()}
+	for _, e := range tr.glimpse([]ftpclient.Entry{{Name: "a", Owner: "root", Group: "23"}}) {
+		if uid, gid := tr.owners.of(*e.Entry, 7, 7); uid != 0 || gid != 23 {
+			t.Error(uid, gid)
+		}
+	}
+}

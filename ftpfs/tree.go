@@ -113,6 +113,9 @@ func (t *tree) ask(dir string) cache.Fill[ftpclient.Entry] {
 
 // glimpse is what can be shown of entries whose listing is not whole.
 func (t *tree) glimpse(entries []ftpclient.Entry) []cache.Early[ftpclient.Entry] {
+	if t.owners != nil {
+		t.owners.learn(entries)
+	}
 	early := make([]cache.Early[ftpclient.Entry], 0, len(entries))
 	for i := range entries {
 		e := &entries[i]
