@@ -31,10 +31,12 @@ type Commit struct {
 // with Command RNTO: the file may have been renamed, or STOR or APPE: it was not.
 func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
 	if k.Path != "" {
-		if err := checkPath("RNTO", k.Path); err != nil {
-			return Entry{}, err
+		err := checkPath("RNTO", k.Path)
+		if err == nil {
+			err = w.client.server.checkNew("RNTO", k.Path)
 		}
-		if err := w.client.server.checkNew("RNTO", k.Path); err != nil {
+		if err != nil {
+			w.Abort() // what the caller does about it may need the connection
 			return Entry{}, err
 		}
 	}

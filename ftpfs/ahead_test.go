@@ -16,7 +16,7 @@ func TestFileFetchedAheadIsRemoved(t *testing.T) {
 	for i := range 4 {
 		files[fmt.Sprintf("/f%d", i)] = strings.Repeat("x", 1000)
 	}
-	server, m := mountEmbedded(t, ftpfs.Options{}, files)
+	server, m := mountConnected(t, 4, ftpfs.Options{}, files)
 	server.SilenceData("RETR", 1000, 2) // nothing happens to the first two
 	two, three := server.StallData("RETR", 500), server.StallData("RETR", 500)
 	defer three.Release()

@@ -16,6 +16,7 @@ const (
 	maxInOrder    = 20_000               // files of a directory that can be put in order
 	prefetchPause = walkPause            // nothing more is fetched when no file was opened for so long
 	headStart     = 2 * time.Millisecond // in which who opens a file asks for its first bytes
+	inTurn        = headStart / 4        // between files that are asked for together: who comes first has the first connection
 	aheadFirst    = 3                    // files ahead of a new sequence
 	aheadEarned   = 3                    // files that were of use, for each more
 	aheadMost     = 16                   // files ahead
@@ -248,6 +249,7 @@ func (p *prefetcher) run() {
 	if len(p.wanted) == 0 {
 		return
 	}
+	wait := time.Duration(0)
 	for free := p.free(p.busy); free > 0 && len(p.wanted) > 0 && len(p.ahead) < p.reach(); free-- {
 		f := p.wanted[0]
 		if p.bytes+f.size > maxAheadBytes {
@@ -257,20 +259,33 @@ func (p *prefetcher) run() {
 		p.ahead[f.aheadKey] = f.size
 		p.bytes += f.size
 		p.busy++
-		p.wg.Go(func() { p.bring(f) })
+		turn := wait
+		p.wg.Go(func() {
+			p.pause(turn)
+			p.bring(f)
+		})
+		wait += inTurn
 	}
 }
 
 // runSoon is run after a head start for the file that was just opened.
 func (p *prefetcher) runSoon() {
-	select {
-	case <-time.After(headStart):
-	case <-p.base.Done():
-	}
+	p.pause(headStart)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.base.Err() == nil {
 		p.run()
+	}
+}
+
+// pause waits, unless the mount ends.
+func (p *prefetcher) pause(d time.Duration) {
+	if d == 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-p.base.Done():
 	}
 }
 
