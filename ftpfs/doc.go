@@ -65,8 +65,8 @@
 //
 // An outage is EIO, ETIMEDOUT or EHOSTUNREACH, never ENOENT. A signal frees a
 // waiting caller, at once if it is the end of it, else after a short grace; but a
-// change that has been sent to the server is carried to its end behind it. The kernel
-// lets nobody interrupt what a program does while it exits, such as to close its files.
+// change that has been sent to the server is carried to its end behind it. Nobody can
+// interrupt a program that has begun to exit by itself, which closes its files.
 //
 // # Locks
 //

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// dying tells whether the thread pid is about to end by a signal, or ending, as far as
-// /proc shows. The kernel turns a signal without a handler into SIGKILL.
+// dying tells whether the thread pid is about to end by a signal, as far as /proc shows: the
+// kernel turns a signal without a handler into SIGKILL. What a thread does while it ends, such as
+// to close its files, does not count: it is worth a moment of waiting.
 func dying(pid uint32) bool {
 	const (
 		killed  = 1 << (syscall.SIGKILL - 1)
@@ -21,11 +22,11 @@ func dying(pid uint32) bool {
 	}
 	own, _ := field(status, "SigPnd:", 16)
 	shared, _ := field(status, "ShdPnd:", 16)
-	if (own|shared)&killed != 0 {
-		return true
+	if (own|shared)&killed == 0 {
+		return false
 	}
-	flags, _ := threadFlags(pid)
-	return flags&exiting != 0
+	flags, err := threadFlags(pid)
+	return err == nil && flags&exiting == 0
 }
 
 // threadFlags are the flags that the kernel keeps of a thread (proc_pid_stat(5)).

@@ -75,6 +75,31 @@ func TestSignalFreesWhoAsks(t *testing.T) {
 	}
 }
 
+// After the fsync(2) comes the close of who ends, which gets a moment for the upload.
+func TestSignalFreesWhoWaitsForFsync(t *testing.T) {
+	for name, sig := range signals {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, m := patient(t, nil)
+			m.Run("ls")
+			hold := server.HoldReply("STOR", 2)
+			defer hold.Release()
+			frees(t, start(t, m, `exec python3 -c '
+import os, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+f = os.open("file", os.O_CREAT | os.O_WRONLY)
+os.write(f, b"content")
+os.fsync(f)
+'`), sig, hold)
+			hold.Release()
+			m.Run("sync file; test $(cat file) = content")
+			if got := served(t, server, "/file"); got != "content" {
+				t.Errorf("the server has %q", got)
+			}
+		})
+	}
+}
+
 func TestSignalDoesNotEndWhatHasBegun(t *testing.T) {
 	for name, sig := range signals {
 		for _, c := range []struct{ script, verb, then string }{

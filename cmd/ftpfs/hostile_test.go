@@ -114,7 +114,7 @@ func (f *foreground) in(script string) string {
 
 // mostTaken is what a hostile server may make the process of a mount take: as much
 // as a mount takes that reads fast, and half of it again.
-const mostTaken = 150 << 20
+const mostTaken = raceMemory * 150 << 20
 
 // repeats is a reply that never ends.
 func repeats(verb, first, rest string) func(string, string) io.Reader {
