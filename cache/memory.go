@@ -39,27 +39,42 @@ func openMemory() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "memory"), nil
 }
 
-// toMemory gives up the disk, which is full for a file that has nothing there
-// yet. It answers false if that does not help.
+// toMemory gives up the disk, which is full, and moves what there is of a clean file
+// to memory. It answers false if that does not help.
 func (f *File) toMemory(cause error) bool {
 	f.io.Lock()
 	defer f.io.Unlock()
 	s := f.files
 	s.mu.Lock()
-	if f.inMemory || len(f.present) > 0 {
-		s.mu.Unlock()
+	present := append(ranges(nil), f.present...)
+	stays := f.inMemory || f.gen != f.clean || f.journaled || present.total() > memoryMost
+	s.mu.Unlock()
+	if stays {
 		return false
 	}
-	g := garbage{fd: f.fd}
-	if f.created {
-		g.name = f.name
+	var to *os.File
+	if len(present) > 0 {
+		var err error
+		if to, err = f.copyToMemory(present); err != nil {
+			return false
+		}
 	}
-	s.garbage = append(s.garbage, g)
+	s.mu.Lock()
+	if f.created {
+		s.garbage = append(s.garbage, garbage{name: f.name})
+		f.unrecord()
+	}
 	if f.fd != nil {
-		f.fd = nil
+		f.past = append(f.past, f.fd) // somebody may be reading
 		s.descriptors--
 	}
-	f.created, f.inMemory, f.extent = false, true, 0
+	if to != nil {
+		s.descriptors++
+	} else {
+		f.extent = 0
+	}
+	f.fd, f.created, f.inMemory = to, to != nil, true
+	f.reassess()
 	first := !s.memory
 	s.useMemory()
 	s.unlock()
@@ -67,6 +82,23 @@ func (f *File) toMemory(cause error) bool {
 		s.warn(cause)
 	}
 	return true
+}
+
+// copyToMemory makes a file in memory with what is present. io is held.
+func (f *File) copyToMemory(present ranges) (*os.File, error) {
+	to, err := openMemory()
+	if err != nil {
+		return nil, err
+	}
+	from, err := f.existing()
+	if err == nil && from != nil {
+		err = f.copyTo(to, from, present)
+	}
+	if err != nil {
+		to.Close()
+		return nil, err
+	}
+	return to, nil
 }
 
 // toDisk moves a file that is about to be written to from memory to the disk.

@@ -118,3 +118,32 @@ func TestFullDiskLeavesMemory(t *testing.T) {
 	checkBooks(t, s)
 	must(t, s.Close())
 }
+
+// What a clean file has on the disk when that gets full moves to memory with it.
+func TestFullDiskUnderAFile(t *testing.T) {
+	var warned []error
+	s, err := OpenFiles(FilesConfig{Dir: t.TempDir(), Name: "tree", BlockSize: testBlock, Warn: func(err error) { warned = append(warned, err) }})
+	must(t, err)
+	f := open(t, s, "/f", 4*testBlock)
+	fill(t, f, 0, testBlock+100)
+	release := f.Keep() // nothing of it can be evicted
+	pwrite := s.pwrite
+	s.pwrite = func(fd *os.File, p []byte, off int64) (int, error) {
+		if fd.Name() == "memory" {
+			return pwrite(fd, p, off)
+		}
+		n, _ := pwrite(fd, p[:min(len(p), 50)], off)
+		return n, syscall.ENOSPC
+	}
+	fill(t, f, testBlock+100, 3*testBlock-100)
+	if got := readAll(t, f); !bytes.Equal(got, pattern(0, 4*testBlock)) {
+		t.Error("other bytes")
+	}
+	if len(warned) != 1 || !errors.Is(warned[0], syscall.ENOSPC) {
+		t.Errorf("%v", warned)
+	}
+	release()
+	checkBooks(t, s)
+	must(t, f.Close())
+	must(t, s.Close())
+}
