@@ -131,7 +131,7 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 		}
 		return nil, err
 	}
-	c.streams = newStreams(cs.base, file, base.Size, source{open, c.doubt, cs.yield, &cs.pace, cs.parallel, cs.ahead})
+	c.streams = newStreams(cs.base, file, base.Size, source{open, c.doubt, cs.yield, cs.idle, &cs.pace, cs.parallel, cs.ahead})
 	return c
 }
 
@@ -151,6 +151,9 @@ func (cs *contents) yield(moved int) bool {
 	}
 	return cs.client.Contended() && (moved < 0 || moved >= turn || moved >= loneTurn && cs.client.Stats().Limit == 1)
 }
+
+// idle tells how many connections nobody uses now.
+func (cs *contents) idle() int { return cs.client.Stats().Idle }
 
 // remote gives the server's path of the bytes that c builds upon.
 func (cs *contents) remote(n *node, c *content) (string, error) {

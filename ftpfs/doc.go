@@ -20,6 +20,8 @@
 //   - stream: one RETR that fills a content from an offset onward, a bounded
 //     window ahead of its readers.
 //   - crew: several streams that work for one reader, while that is faster.
+//   - ending: the last bytes of a large file, which idle connections bring while the
+//     stream at its start comes up to its speed.
 //   - sender: one STOR, or more, that follow a program which writes a new file.
 //   - upload: one STOR under a temporary name, then one write with the rename
 //     to the real name; or one APPE of the tail of a file that only grew.

@@ -17,6 +17,7 @@ type pace struct {
 	mu      sync.Mutex
 	opening time.Duration // from the question to the first bytes; 0: unknown
 	rate    float64       // bytes a second of one transfer that need not wait for readers; 0: unknown
+	partly  bool          // who last read a large file from its start did not come to its ending
 }
 
 // opened is told how long a transfer took to begin. One that had to log in
@@ -58,6 +59,34 @@ func (p *pace) skip() int64 {
 		return usualSkip
 	}
 	return min(max(int64(p.rate*p.opening.Seconds()), leastSkip), mostSkip)
+}
+
+// ending is how many bytes of a file's end a transfer may bring while another comes up
+// to its speed; 0: transfers have it at once.
+func (p *pace) ending() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.opening == 0 || p.rate == 0:
+		return firstEnding
+	case p.opening < nearby:
+		return 0
+	}
+	return min(int64(p.rate*p.opening.Seconds()*2/3), mostSkip)
+}
+
+// left is told whether a reader of a large file has left before its ending.
+func (p *pace) left(before bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.partly = before
+}
+
+// reachesEnding tells whether readers of large files may be believed to come to their ending.
+func (p *pace) reachesEnding() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.partly
 }
 
 // within is how many bytes a transfer brings in that time.

@@ -29,6 +29,7 @@ type stream struct {
 	pos     int64         // the next byte to come
 	limit   int64         // where it pauses
 	goal    int64         // the end of the segment that it brings in any case; 0: none
+	end     int64         // it goes no further
 	window  int64         // how far ahead of its readers it runs
 	used    time.Time     // when a reader last wanted it
 	waiters int           // readers that wait for it
@@ -129,7 +130,7 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 			return nil
 		}
 		begin := time.Now()
-		n, err := readSome(r, buf[:min(streamStep, size-s.pos)], ss.pace.within(stepTime))
+		n, err := readSome(r, buf[:min(streamStep, min(s.end, size)-s.pos)], ss.pace.within(stepTime))
 		if n > 0 {
 			if err := ss.file.Fill(buf[:n], s.pos); err != nil {
 				return err
@@ -198,7 +199,7 @@ func (ss *streams) proceed(s *stream, moved int, m *meter) bool {
 	var tick *time.Ticker
 	for {
 		ss.mu.Lock()
-		stop := ss.relieve(s, time.Now()) || s.stopped || s.pos >= ss.size || ss.overtaken(s)
+		stop := ss.relieve(s, time.Now()) || s.stopped || s.pos >= min(s.end, ss.size) || ss.overtaken(s)
 		pause := s.pos >= max(s.limit, s.goal)
 		if pause && ss.crew.want < 2 {
 			ss.crew.paused = true

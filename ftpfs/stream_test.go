@@ -73,7 +73,7 @@ func testStreams(t *testing.T, size int) (*streams, *fakeServer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ss := newStreams(t.Context(), f, int64(size), source{open: s.open, doubt: func() {}, yield: func(int) bool { return false }, pace: new(pace), parallel: 1})
+	ss := newStreams(t.Context(), f, int64(size), source{open: s.open, doubt: func() {}, yield: func(int) bool { return false }, idle: func() int { return 0 }, pace: new(pace), parallel: 1})
 	t.Cleanup(func() {
 		ss.Close()
 		f.Close()

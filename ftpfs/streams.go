@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 	"syscall"
@@ -43,6 +44,7 @@ type streams struct {
 	held    chan struct{} // no new streams until it is closed; nil when not held
 	freed   chan struct{} // closed and renewed when a stream has no reader waiting any more, or a read of a shorter file is answered
 	closed  bool
+	ending  int64 // where it begins, until a reader is there
 	crew    crew
 }
 
@@ -53,6 +55,7 @@ type source struct {
 	open     func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error)
 	doubt    func()               // makes the next open ask the server whether it still has this version
 	yield    func(moved int) bool // whether a stream that moved so much should end for somebody who waits; below 0: it can be missed
+	idle     func() int           // connections that nobody uses now
 	pace     *pace
 	parallel int   // most transfers for one reader
 	ahead    int64 // how far these may run ahead of the reader
@@ -69,6 +72,9 @@ func newStreams(base context.Context, file *cache.File, size int64, from source)
 func (ss *streams) Close() {
 	ss.mu.Lock()
 	ss.closed = true
+	if ss.ending > 0 {
+		ss.pace.left(true)
+	}
 	ss.mu.Unlock()
 	ss.stop()
 	ss.cancel()
@@ -298,6 +304,10 @@ func (s *stream) passing(err error) bool {
 // follow moves the windows of the streams that a reader at [off, end) is
 // behind. It wants streams.mu held.
 func (ss *streams) follow(off, end int64) {
+	if ss.ending > 0 && end > ss.ending {
+		ss.ending = 0
+		ss.pace.left(false)
+	}
 	for _, s := range ss.running {
 		if off >= s.start-seekWindow && end <= s.pos+usualSkip && end+s.window/2 > s.limit {
 			s.extend(end)
@@ -315,7 +325,7 @@ func (ss *streams) steer(start, end int64) *stream {
 	start = ss.first(start)
 	skip := ss.pace.skip()
 	for _, s := range ss.running {
-		if !s.stopped && s.pos <= start && start-s.pos <= skip {
+		if !s.stopped && s.pos <= start && start < s.end && start-s.pos <= skip {
 			if end > s.limit {
 				s.extend(end)
 			}
@@ -335,7 +345,11 @@ func (ss *streams) steer(start, end int64) *stream {
 			end = p.end
 		}
 	}
-	return ss.begin(ss.before(start, end), end+window, 0, window)
+	s := ss.begin(ss.before(start, end), end+window, 0, window)
+	if s.start == 0 {
+		ss.bringEnding(end)
+	}
+	return s
 }
 
 // first returns where the reads that lead to start without a gap begin to be
@@ -382,7 +396,7 @@ func (ss *streams) makeRoom() bool {
 func (ss *streams) begin(start, limit, goal, window int64) *stream {
 	ctx, cancel := context.WithCancel(ss.base)
 	s := &stream{
-		start: start, pos: start, limit: limit, goal: goal, window: window,
+		start: start, pos: start, limit: limit, goal: goal, end: math.MaxInt64, window: window,
 		wanted: unwanted, extra: goal > 0, used: time.Now(), cancel: cancel, changed: make(chan struct{}),
 	}
 	ss.running = append(ss.running, s)
