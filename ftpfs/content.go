@@ -75,12 +75,18 @@ func unsettled(e ftpclient.Entry) bool {
 	return !time.Now().After(e.ModTime.Add(e.Precision + clockSkew))
 }
 
+// fleeting tells whether that is so likely that who opens the file later should not
+// rely on it: the time is not known, or told too coarsely.
+func fleeting(e ftpclient.Entry) bool {
+	return e.ModTime.IsZero() || e.Precision > time.Second && unsettled(e)
+}
+
 // fetching is told that bytes of base will come from the server.
 func (c *content) fetching() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.base.ModTime.IsZero(), c.base.Precision > time.Second && unsettled(c.base):
+	case fleeting(c.base):
 		c.file.Once()
 	case unsettled(c.base):
 		c.file.Doubt()

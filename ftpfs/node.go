@@ -3,7 +3,6 @@ package ftpfs
 import (
 	"hash/fnv"
 	"sync"
-	"time"
 
 	"ftpfs/ftpclient"
 
@@ -426,7 +425,7 @@ func (ns *nodes) keeps(n *node, e ftpclient.Entry, local bool) bool {
 	defer ns.mu.Unlock()
 	same := !n.shifted && (local || n.kept != nil && !n.kept.ModTime.IsZero() && sameVersion(*n.kept, e))
 	n.kept, n.shifted = &e, false
-	if e.Precision > time.Second && unsettled(e) {
+	if fleeting(e) {
 		n.kept = nil
 	}
 	return same

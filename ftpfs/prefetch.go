@@ -117,8 +117,8 @@ func (f *FS) smallFiles(dir *node) []smallFile {
 func (f *FS) fetchAhead(ctx context.Context, dir *node, name string) error {
 	path, named := f.nodes.path(dir)
 	found, ok := f.tree.cached(below(f.tree.root, path), name)
-	if e := found.Entry; !named || !ok || e.Type != ftpclient.TypeFile || e.Size <= 0 || e.Size > maxAhead || e.ModTime.IsZero() {
-		return nil // without a time it could not be told later whether it is still that
+	if e := found.Entry; !named || !ok || e.Type != ftpclient.TypeFile || e.Size <= 0 || e.Size > maxAhead || fleeting(e) {
+		return nil
 	}
 	found.Entry.Name = name
 	n, e := f.enter(dir, found.Entry)

@@ -384,7 +384,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	default:
 		u.nodes.distrust(n) // what the kernel has is elsewhere
 	}
-	if e.ModTime.IsZero() {
+	if fleeting(e) {
 		c.file.Once()
 	}
 	c.settle()
