@@ -8,7 +8,7 @@ import (
 	"ftpfs/ftpclient"
 )
 
-// checkEmpty makes sure that dir is empty before it is removed, on servers that are not known
+// checkEmpty makes sure that dir is empty before it is removed or replaced, on servers that are not known
 // to refuse it otherwise: some remove all that is in it. Blocks for a round trip there, unless
 // a listing of the last moments tells.
 func (t *tree) checkEmpty(ctx context.Context, dir string) error {

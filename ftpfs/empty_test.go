@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/afero"
 )
 
-// rmdir(2) removes nothing but empty directories, also where RMD removes all that is in one:
-// what came since the directory was listed, too.
+// rmdir(2) and rename(2) remove nothing but empty directories, also where RMD and RNTO remove all
+// that is in one: what came since the directory was listed, too.
 func TestRemoveDirThatIsFull(t *testing.T) {
 	t.Parallel()
 	server := ftptest.Start(t, ftptest.Options{Quirks: ftptest.Quirks{Clears: true}})
@@ -32,7 +32,10 @@ func TestRemoveDirThatIsFull(t *testing.T) {
 			t.Errorf("%s was removed: %s", dir, out)
 		}
 	}
+	if out, err := m.Try("mv -T tree full"); err == nil {
+		t.Errorf("full was replaced: %s", out)
+	}
 	served(t, server, "/full/file")
 	served(t, server, "/later/another")
-	m.Run("rm -r tree; mkdir new; rmdir new; test ! -e tree -a ! -e new")
+	m.Run("mkdir new; mv -T tree new; rm -r new; mkdir new; rmdir new; test ! -e tree -a ! -e new")
 }

@@ -83,6 +83,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		if err := f.tree.clear(waiting(ctx), to); err != nil {
 			return err
 		}
+		if err := f.tree.checkEmpty(ctx, to); err != nil {
+			return err
+		}
 	}
 	c, replaced, done, err := f.holdBoth(ctx, source, target)
 	if err != nil {

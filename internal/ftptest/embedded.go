@@ -29,7 +29,7 @@ type Options struct {
 type Quirks struct {
 	Banner  string   // text of the greeting
 	Unknown []string // verbs answered "500 Unknown command" and absent from FEAT
-	Clears  bool     // RMD removes a directory with all that is in it
+	Clears  bool     // RMD and RNTO remove a directory with all that is in it
 }
 
 // Embedded is a running embedded server. Its methods may be called from any goroutine.

@@ -14,7 +14,7 @@ import (
 // server refuses, with the same words.
 type tree struct {
 	afero.Fs
-	clears bool // RemoveDir removes all that is in the directory
+	clears bool // RemoveDir and Rename remove all that is in a directory
 
 	mu sync.Mutex // makes a check and the change after it one step
 }
@@ -125,6 +125,10 @@ func (fs *tree) Rename(from, to string) error {
 		return refuse("rename", to, syscall.ENOTDIR)
 	case !source.IsDir() && target.IsDir():
 		return refuse("rename", to, syscall.EISDIR)
+	case target.IsDir() && fs.clears:
+		if err := fs.Fs.RemoveAll(to); err != nil {
+			return err
+		}
 	case target.IsDir():
 		if err := fs.empty("rename", to); err != nil {
 			return err
