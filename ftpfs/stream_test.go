@@ -65,10 +65,7 @@ func testStreams(t *testing.T, size int) (*streams, *fakeServer) {
 		t.Fatal(err)
 	}
 	s := &fakeServer{data: make([]byte, size)}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range s.data {
-		s.data[i] = byte(rng.Uint32())
-	}
+	rand.NewChaCha8([32]byte{}).Read(s.data)
 	f, err := files.Open("/f", cache.Version{Size: int64(size), ModTime: time.Unix(1, 0)})
 	if err != nil {
 		t.Fatal(err)
