@@ -95,6 +95,7 @@ func demo(out io.Writer, stay bool) (err error) {
 	if err = tour(out, mountPoint); err == nil {
 		fmt.Fprintf(out, "\nData connections are opened by %s. How the file was asked for on the control connection:\n%s\n",
 			strings.ToUpper(m.client.Server().Mode), said.last("> RETR"))
+		fmt.Fprint(out, "\nA server of yours is mounted by: ftpfs ftp://user@host/ MOUNTPOINT\n")
 		if stay {
 			fmt.Fprintf(out, "\nThe mount stays on %s until Ctrl-C.\n", mountPoint)
 			return waitFor(m, signals, slog.New(slog.DiscardHandler))
