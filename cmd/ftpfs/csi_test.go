@@ -1,17 +1,21 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"github.com/spf13/afero"
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"ftpfs/internal/csi"
 	"ftpfs/internal/ftptest"
 )
 
@@ -51,7 +55,7 @@ func TestCSI(t *testing.T) {
 		VolumeContext: map[string]string{"url": "ftp://" + server.Addr() + "/data"},
 		Secrets:       map[string]string{"username": "ann", "password": "wrong"},
 		VolumeCapability: &spec.VolumeCapability{
-			AccessType: &spec.VolumeCapability_Mount{Mount: &spec.VolumeCapability_MountVolume{MountFlags: []string{"umask=027"}}},
+			AccessType: &spec.VolumeCapability_Mount{Mount: &spec.VolumeCapability_MountVolume{MountFlags: []string{"umask=027", "capacity=3T"}}},
 			AccessMode: &spec.VolumeCapability_AccessMode{Mode: spec.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER},
 		},
 	}
@@ -64,6 +68,10 @@ func TestCSI(t *testing.T) {
 	}
 	if got := shell(t, dir, "cat file; stat -c ' %A' file; echo to the server > new"); got != "from the server -rw-r-----\n" {
 		t.Errorf("%q", got)
+	}
+	stats, err := client.NodeGetVolumeStats(t.Context(), &spec.NodeGetVolumeStatsRequest{VolumeId: "1", VolumePath: dir})
+	if err != nil || len(stats.GetUsage()) != 1 || stats.Usage[0].GetTotal() != 3<<40 || stats.Usage[0].GetTotal() != stats.Usage[0].GetUsed()+stats.Usage[0].GetAvailable() {
+		t.Error(stats, err)
 	}
 	if _, err := client.NodeUnpublishVolume(t.Context(), &spec.NodeUnpublishVolumeRequest{VolumeId: "1", TargetPath: dir}); err != nil {
 		t.Fatal(err)
@@ -79,5 +87,75 @@ func TestCSI(t *testing.T) {
 	}
 	if stderr := <-ended; strings.Contains(stderr, "secret") || strings.Contains(stderr, "wrong") {
 		t.Error(stderr)
+	}
+}
+
+// What csi.yaml starts is a command line of ours, and its parts fit together.
+func TestCSIManifest(t *testing.T) {
+	file, err := os.Open("../../docs/csi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var driver struct {
+		Metadata struct{ Name string }
+	}
+	var set struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Name          string
+						Command, Args []string
+						VolumeMounts  []struct {
+							Name      string
+							MountPath string `yaml:"mountPath"`
+						} `yaml:"volumeMounts"`
+					}
+					Volumes []struct {
+						Name     string
+						HostPath struct{ Path string } `yaml:"hostPath"`
+					}
+				}
+			}
+		}
+	}
+	documents := yaml.NewDecoder(file)
+	if err := errors.Join(documents.Decode(&driver), documents.Decode(&set)); err != nil {
+		t.Fatal(err)
+	}
+	spec := set.Spec.Template.Spec
+	if driver.Metadata.Name != csi.Name || len(spec.Containers) != 2 {
+		t.Fatalf("%+v\n%+v", driver, spec)
+	}
+	command := spec.Containers[0].Command
+	cmd := csiCommand()
+	if err := cmd.ParseFlags(command[2:]); err != nil || command[0] != "ftpfs" || command[1] != cmd.Name() {
+		t.Errorf("%q: %v", command, err)
+	}
+	if err := cmd.Args(cmd, cmd.Flags().Args()); err != nil {
+		t.Error(err)
+	}
+	onHost := map[string]string{}
+	for _, v := range spec.Volumes {
+		onHost[v.Name] = v.HostPath.Path
+	}
+	inside := map[string]string{}
+	for _, c := range spec.Containers {
+		for _, m := range c.VolumeMounts {
+			if onHost[m.Name] == "" {
+				t.Errorf("%s mounts %s, which is not there", c.Name, m.Name)
+			}
+			inside[m.MountPath] = onHost[m.Name]
+		}
+	}
+	endpoint, _ := cmd.Flags().GetString("endpoint")
+	dir, socket := filepath.Split(strings.TrimPrefix(endpoint, "unix:"))
+	registered := "--kubelet-registration-path=" + filepath.Join(inside[filepath.Clean(dir)], socket)
+	if args := spec.Containers[1].Args; !slices.Contains(args, registered) || !slices.Contains(args, "--csi-address="+strings.TrimPrefix(endpoint, "unix:")) {
+		t.Errorf("%q, want %s", args, registered)
+	}
+	if cache, _ := cmd.Flags().GetString("cache-dir"); inside[cache] == "" {
+		t.Errorf("what waits in %s goes with the pod", cache)
 	}
 }

@@ -121,7 +121,32 @@ func (n *node) NodeGetInfo(context.Context, *spec.NodeGetInfoRequest) (*spec.Nod
 }
 
 func (n *node) NodeGetCapabilities(context.Context, *spec.NodeGetCapabilitiesRequest) (*spec.NodeGetCapabilitiesResponse, error) {
-	return &spec.NodeGetCapabilitiesResponse{}, nil
+	stats := &spec.NodeServiceCapability_RPC{Type: spec.NodeServiceCapability_RPC_GET_VOLUME_STATS}
+	return &spec.NodeGetCapabilitiesResponse{Capabilities: []*spec.NodeServiceCapability{{Type: &spec.NodeServiceCapability_Rpc{Rpc: stats}}}}, nil
+}
+
+// NodeGetVolumeStats tells what df tells of a volume that is mounted, without asking the server.
+func (n *node) NodeGetVolumeStats(_ context.Context, r *spec.NodeGetVolumeStatsRequest) (*spec.NodeGetVolumeStatsResponse, error) {
+	dir := r.GetVolumePath()
+	switch {
+	case r.GetVolumeId() == "":
+		return nil, status.Error(codes.InvalidArgument, "the volume has no id")
+	case dir == "":
+		return nil, status.Error(codes.InvalidArgument, "there is no volume path")
+	case !n.driver.config.Mounted(dir):
+		return nil, status.Errorf(codes.NotFound, "no volume is mounted on %s", dir)
+	}
+	var space syscall.Statfs_t
+	if err := syscall.Statfs(dir, &space); err != nil {
+		return nil, status.Error(codes.Internal, (&fs.PathError{Op: "statfs", Path: dir, Err: err}).Error())
+	}
+	unit := uint64(space.Frsize)
+	return &spec.NodeGetVolumeStatsResponse{Usage: []*spec.VolumeUsage{{
+		Unit:      spec.VolumeUsage_BYTES,
+		Total:     int64(space.Blocks * unit),
+		Used:      int64((space.Blocks - space.Bfree) * unit),
+		Available: int64(space.Bavail * unit),
+	}}}, nil
 }
 
 // volumeOf reads what is to be mounted from a request.
