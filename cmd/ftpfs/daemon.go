@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"ftpfs/ftpfs"
 )
 
@@ -53,7 +55,7 @@ func spawn(j job, stderr io.Writer) error {
 	cmd.Dir = "/"
 	cmd.Env = append(withoutSecrets(os.Environ()), daemonMark+"=1")
 	cmd.ExtraFiles = []*os.File{jobReader, readyWriter}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !onAutofs(j.MountPoint)}
 	err = cmd.Start()
 	jobReader.Close()
 	readyWriter.Close()
@@ -79,6 +81,14 @@ func spawn(j job, stderr io.Writer) error {
 	return cmd.Process.Release()
 }
 
+// onAutofs tells whether dir is where autofs, or an automount unit of systemd, waits for a mount.
+// Until that is there the kernel lets in only the process group of who was asked to make it: the
+// daemon has to stay in ours, or waits for itself.
+func onAutofs(dir string) bool {
+	var space unix.Statfs_t
+	return unix.Statfs(dir, &space) == nil && space.Type == unix.AUTOFS_SUPER_MAGIC
+}
+
 // daemonMain is the daemon's main function; it returns the exit code.
 func (p *program) daemonMain() int {
 	os.Unsetenv(daemonMark)
@@ -98,6 +108,7 @@ func (p *program) daemonMain() int {
 	err = p.serveLogged(j, &warned, func(log *slog.Logger) error {
 		log.Info("mounted", "source", j.Target.String(), "on", j.MountPoint, "pid", os.Getpid())
 		answers = true
+		syscall.Setsid() // fails where it was started in a session of its own
 		err := gob.NewEncoder(readyWriter).Encode(report{Warnings: warned.texts()})
 		readyWriter.Close()
 		return err
