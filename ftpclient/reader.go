@@ -61,28 +61,39 @@ func (cl *Client) retrieve(ctx context.Context, u use, path string, offset, size
 		r.done, r.err = true, io.EOF
 		return r, nil
 	}
-	if cl.CanRestart() == No {
-		offset = r.leavesOut(offset)
+	if offset > 0 {
+		if err := cl.learnRestart(ctx, u, path, size); err != nil {
+			return nil, failed("RETR", path, err)
+		}
+		if cl.CanRestart() == No {
+			offset = r.leavesOut(offset)
+		}
 	}
-	open := func() (*conn, opened, error) {
-		return cl.openTransfer(ctx, u, true, func(c *conn) (transfer, error) {
-			return c.retrieveTransfer(path, offset, r.left)
-		})
-	}
-	c, o, err := open()
+	err := r.open(ctx, u, offset)
 	if cl.refusesRestart(err) {
 		offset = r.leavesOut(offset)
-		c, o, err = open()
+		err = r.open(ctx, u, offset)
 	}
 	if err != nil {
 		return nil, failed("RETR", path, err)
 	}
-	if offset > 0 {
+	if offset > 0 && cl.CanRestart() == Unknown && cl.server.announced().has("REST") {
 		cl.server.learn(&cl.server.restarts, Yes)
 	}
-	r.c, r.nc = c, o.nc
-	r.moving = cl.transfers.begin(path, false, r.left)
 	return r, nil
+}
+
+// open begins the transfer.
+func (r *Reader) open(ctx context.Context, u use, offset int64) error {
+	c, o, err := r.client.openTransfer(ctx, u, true, func(c *conn) (transfer, error) {
+		return c.retrieveTransfer(r.path, offset, r.left)
+	})
+	if err != nil {
+		return err
+	}
+	r.c, r.nc = c, o.nc
+	r.moving = r.client.transfers.begin(r.path, false, r.left)
+	return nil
 }
 
 // Read reads what has come, or waits for at most the timeout. io.EOF means that the

@@ -37,3 +37,23 @@ func TestServerWithoutRestart(t *testing.T) {
 		t.Error("the server has REST")
 	}
 }
+
+// A server that agrees to begin at an offset, and does not, passes no wrong bytes.
+func TestServerThatIgnoresRestart(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Start(t, ftptest.Options{Quirks: ftptest.Quirks{Hidden: []string{"REST"}}})
+	server.Refuse("REST", "350 Restarting.", ftptest.Always)
+	data := string(random(3 << 20))
+	if err := afero.WriteFile(server.Fs(), "/big", []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := fusetest.Server(t, embeddedConfig(server, time.Minute), ftpfs.Options{})
+	python(t, m, `
+with open("big", "rb") as f:
+    f.seek(2000000)
+    open("part", "wb").write(f.read(1000))
+`)
+	if got := served(t, server, "/part"); got != data[2000000:2001000] {
+		t.Error("wrong bytes")
+	}
+}

@@ -295,11 +295,12 @@ func (c *control) replied(lines []string) {
 	c.nudge()
 }
 
-// features strikes out of a FEAT reply what is unknown here.
+// features strikes out of a FEAT reply what is unknown or hidden here.
 func (c *control) features(lines []string) []string {
 	return slices.DeleteFunc(lines, func(line string) bool {
 		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		return slices.ContainsFunc(c.e.opts.Quirks.Unknown, func(u string) bool { return strings.EqualFold(u, name) })
+		absent := slices.Concat(c.e.opts.Quirks.Unknown, c.e.opts.Quirks.Hidden)
+		return slices.ContainsFunc(absent, func(u string) bool { return strings.EqualFold(u, name) })
 	})
 }
 

@@ -29,6 +29,7 @@ type Options struct {
 type Quirks struct {
 	Banner  string   // text of the greeting
 	Unknown []string // verbs answered "500 Unknown command" and absent from FEAT
+	Hidden  []string // verbs absent from FEAT, whether they work or not
 	Clears  bool     // RMD and RNTO remove a directory with all that is in it
 }
 
