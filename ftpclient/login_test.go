@@ -68,7 +68,6 @@ func TestSuperfluousFacts(t *testing.T) {
 	for _, answer := range []string{"200 ok", "501 no"} {
 		s := startScript(t, func(p *peer) {
 			p.login(" MLST type*;perm*;size*;unix.uid*;")
-			p.epsv()
 			data := p.accept()
 			p.expect("OPTS MLST type;size;", "MLSD /")
 			p.send(answer, "150 here")
