@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 
 	"ftpfs/internal/ftptest"
@@ -115,6 +116,11 @@ func (c cell) strike(w *world, times int) {
 	}
 }
 
+// aboutNoFile are commands whose refusal says nothing about the file that they are for.
+var aboutNoFile = []string{
+	ftptest.Greeting, "AUTH", "PBSZ", "PROT", "USER", "PASS", "OPTS", "TYPE", "FEAT", "PWD", "EPSV", "PASV", "EPRT", "PORT",
+}
+
 // allowed are the errnos that the operation may fail with, by what package ftpfs promises: an
 // outage is EIO, ETIMEDOUT or EHOSTUNREACH, a refusal what the server says.
 func (c cell) allowed() []syscall.Errno {
@@ -142,6 +148,8 @@ func (c cell) allowed() []syscall.Errno {
 		return []syscall.Errno{syscall.EIO} // what stores nothing cannot fill the server
 	case "550":
 		switch {
+		case slices.Contains(aboutNoFile, c.stage.verb):
+			return []syscall.Errno{syscall.EIO}
 		case c.op.name == "readlink" && !c.stage.anew: // what may not be listed is seen as what it leads to
 			return []syscall.Errno{syscall.EACCES, syscall.EINVAL}
 		case c.op.changes() && c.stage.anew: // what was being sent is lost with its connection
