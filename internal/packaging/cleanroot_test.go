@@ -12,11 +12,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/spf13/afero"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"ftpfs/internal/ftptest"
 )
 
 // A bare Debian is unpacked once, and kept beside what is built. What happens in it happens in
@@ -25,6 +22,13 @@ import (
 
 // cleanRoot tells the program which directory to make its root; the action is its argument.
 const cleanRoot = "PACKAGES_CLEAN_ROOT"
+
+// actions are what can be done in the tree.
+var actions = map[string]func() error{"finish": finish, "fstab": fstab, "boot": boot, "autofs": autofs, "units": units, "remove": remove, "image": image}
+
+// What the tree has besides what each Debian has: fuse3, on which the package depends, mount,
+// and what the package works with without needing it.
+const extras = "fuse3,mount,man-db,autofs,systemd"
 
 // inside runs an action in the tree at dir, and fails the test if the action fails.
 func inside(t *testing.T, dir, action string) {
@@ -51,7 +55,6 @@ func TestMain(m *testing.M) {
 
 // insideMain is the main function of the first process in the clean root.
 func insideMain() int {
-	actions := map[string]func() error{"finish": finish, "fstab": fstab}
 	err := enter(os.Getenv(cleanRoot))
 	if err == nil {
 		err = actions[os.Args[1]]()
@@ -87,7 +90,7 @@ func enter(dir string) error {
 		return err
 	}
 	for name, number := range map[string]uint64{"null": unix.Mkdev(1, 3), "zero": unix.Mkdev(1, 5),
-		"random": unix.Mkdev(1, 8), "urandom": unix.Mkdev(1, 9), "fuse": unix.Mkdev(10, 229)} {
+		"random": unix.Mkdev(1, 8), "urandom": unix.Mkdev(1, 9), "fuse": unix.Mkdev(10, 229), "autofs": unix.Mkdev(10, 235)} {
 		if err := unix.Mknod("/dev/"+name, unix.S_IFCHR|0o666, int(number)); err != nil {
 			return err
 		}
@@ -139,7 +142,7 @@ func finish() error {
 func bare(t *testing.T) string {
 	t.Helper()
 	suite := codename(t)
-	kept, err := filepath.Abs(filepath.Join(root, "bin", "debian-"+suite+".tar"))
+	kept, err := filepath.Abs(filepath.Join(root, "bin", "debian-"+suite+"-"+strings.ReplaceAll(extras, ",", "-")+".tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func bare(t *testing.T) string {
 		command(t, "", nil, "tar", "-xf", kept, "-C", dir)
 		return dir
 	}
-	command(t, "", nil, "debootstrap", "--foreign", "--variant=minbase", "--include=fuse3,mount", suite, dir)
+	command(t, "", nil, "debootstrap", "--foreign", "--variant=minbase", "--include="+extras, suite, dir)
 	inside(t, dir, "finish")
 	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
 		t.Fatal(err)
@@ -175,77 +178,6 @@ func codename(t *testing.T) string {
 	}
 	t.Fatal("/etc/os-release has no VERSION_CODENAME: is this a Debian?")
 	return ""
-}
-
-// Who has only the package mounts by a line in fstab, upgrades under a mount, and gets rid of it.
-func TestCleanRoot(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Fatal("be root: packages are installed in a bare Debian")
-	}
-	dir := bare(t)
-	for _, version := range []string{"1.0", "1.1"} {
-		deb := only(t, dist(t, root, version), ".deb")
-		command(t, "", nil, "cp", deb, filepath.Join(dir, "root", version+".deb"))
-	}
-	inside(t, dir, "fstab")
-}
-
-func fstab() error {
-	files := afero.NewMemMapFs()
-	if err := afero.WriteFile(files, "/pub/hello", []byte("from the server\n"), 0o644); err != nil {
-		return err
-	}
-	server, err := ftptest.New(ftptest.Options{Fs: files})
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	url := "ftp://user@" + server.Addr() + "/pub "
-	lines := url + "/srv/ftp fuse.ftpfs _netdev,nofail,allow_other,password_file=/etc/ftpfs/password 0 0\n" +
-		url + "/srv/late ftpfs noauto,delay_connect,password_file=/etc/ftpfs/password 0 0\n"
-	if err := os.WriteFile("/etc/fstab", []byte(lines), 0o644); err != nil {
-		return err
-	}
-	if err := steps([]step{
-		{"dpkg -i /root/1.0.deb", whatever},
-		{"ftpfs --version", "ftpfs version 1.0\n"},
-		{"ls /sbin/mount.ftpfs /sbin/mount.fuse.ftpfs", "/sbin/mount.ftpfs\n/sbin/mount.fuse.ftpfs\n"},
-		{"mkdir /srv/ftp /srv/late; umask 077; echo secret >/etc/ftpfs/password", ""},
-		{"mount /srv/ftp", ""},
-		{"findmnt -no FSTYPE /srv/ftp", "fuse.ftpfs\n"},
-		{"cat /srv/ftp/hello", "from the server\n"},
-		{"echo from here >/srv/ftp/new; cat /srv/ftp/new", "from here\n"},
-		{"dpkg -i /root/1.1.deb", whatever},
-		{"ftpfs --version", "ftpfs version 1.1\n"},
-		{"cat /srv/ftp/hello", "from the server\n"}, // by the mount that 1.0 made
-		{"ftpfs umount /srv/ftp", ""},
-		{"mount -a; cat /srv/ftp/new", "from here\n"},
-		{"umount /srv/ftp; ls /srv/ftp", ""},
-	}); err != nil {
-		return err
-	}
-	// Mounted at boot, before there is a network.
-	if err := loopback(netlink.LinkSetDown); err != nil {
-		return err
-	}
-	if err := steps([]step{{"mount /srv/late; findmnt -no FSTYPE /srv/late", "fuse.ftpfs\n"}}); err != nil {
-		return err
-	}
-	if err := loopback(netlink.LinkSetUp); err != nil {
-		return err
-	}
-	if err := steps([]step{
-		{"cat /srv/late/hello; umount /srv/late", "from the server\n"},
-		{"dpkg -r ftpfs", whatever},
-		{"cat /etc/ftpfs/password", "secret\n"}, // the administrator's own stays
-		{"! command -v ftpfs; ls /sbin/mount.ftpfs /usr/share/doc/ftpfs 2>/dev/null || :", ""},
-	}); err != nil {
-		return err
-	}
-	if data, err := afero.ReadFile(files, "/pub/new"); err != nil || string(data) != "from here\n" {
-		return fmt.Errorf("the server has %q, %w", data, err)
-	}
-	return nil
 }
 
 // step is a command and what it prints.
