@@ -159,7 +159,7 @@ func (c *content) notice(e ftpclient.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case sameVersion(c.base, e):
+	case sameVersion(c.base, e), c.base.ModTime.IsZero() && agree(c.base, e): // as after an upload whose time nobody tells
 		c.longer = ftpclient.Entry{}
 	case c.alters == 0 && !sameVersion(c.prior, e) && !c.grows(e):
 		c.stale = true
