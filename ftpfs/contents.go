@@ -54,6 +54,7 @@ func (cs *contents) create(n *node, mode fs.FileMode) (*content, error) {
 			if unusual(mode) {
 				c.mode, c.modeSet = mode.Perm(), true
 			}
+			c.noted.Do(c.journal) // an empty file may be all that comes
 			return c, nil
 		})
 }

@@ -22,16 +22,16 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own
 			release()
 			return ftpclient.Entry{}, err
 		}
+		if builds { // and the server is about to lose it: the journal has to know of all, first
+			c.file.Claim()
+			if err := c.file.Sync(); err != nil {
+				release()
+				return ftpclient.Entry{}, err
+			}
+		}
 		undo = c.keep(release)
 	} else {
 		defer release()
-	}
-	if builds { // and the server is about to lose it: the journal has to know of all
-		c.file.Claim()
-		if err := c.file.Sync(); err != nil {
-			undo()
-			return ftpclient.Entry{}, err
-		}
 	}
 	w, err := u.client.Store(ctx, path)
 	if err != nil {
@@ -82,6 +82,18 @@ func (c *content) keep(release func()) (undo func()) {
 		c.unkeep()
 		c.journal()
 	}
+}
+
+// spoil is told that an upload of c has made its file on the server a part of it:
+// the whole of it is stored next, over that.
+func (c *content) spoil() {
+	release := c.file.Keep()
+	if start, end := c.file.Missing(0, c.file.Size()); start < end {
+		release()
+		return
+	}
+	c.file.Claim()
+	c.keep(release)
 }
 
 // isTorn tells whether the server has a part of c only.

@@ -1,8 +1,10 @@
 package ftpfs_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -76,4 +78,30 @@ func TestLeftoversBeforeTheServerIsReached(t *testing.T) {
 	if got := served(t, server, "/d/file"); got != "new\n" {
 		t.Errorf("the server has %q", got)
 	}
+}
+
+// What an upload has made of a file, of which the server got a part in good order,
+// is nobody else's version.
+func TestShortFileIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": strings.Repeat("old.", 100_000)})
+	server.EndData("STOR", 100_000, 1)
+	m.Run("! (printf X | dd of=file bs=1 seek=1000 conv=notrunc status=none) 2> /dev/null")
+	m.Unmount() // tries again
+	if got := served(t, server, "/file"); len(got) != 400_000 || got[1000] != 'X' {
+		t.Errorf("the server has %d bytes", len(got))
+	}
+	wantNames(t, server, "/", "file")
+}
+
+// An empty file whose close did not wait is there after a kill.
+func TestEmptyFileIsInTheJournal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, m := mountEmbedded(t, ftpfs.Options{CacheDir: dir, WriteBack: time.Hour}, nil)
+	m.Run(": > file")
+	if found, err := filepath.Glob(filepath.Join(dir, "ftpfs-tree-*", "j*")); err != nil || len(found) != 1 {
+		t.Errorf("%d journals (%v)", len(found), err)
+	}
+	m.Unmount()
 }

@@ -179,8 +179,15 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	if err != nil {
 		return ftpclient.Entry{}, err
 	}
+	finish := func(size int64) (ftpclient.Entry, error) {
+		e, err := u.finish(ctx, c, w, temp, path, size)
+		if own && errors.Is(err, io.ErrShortWrite) {
+			c.spoil()
+		}
+		return e, err
+	}
 	if w != nil {
-		e, err := u.finish(ctx, c, w, temp, path, end-from)
+		e, err := finish(end - from)
 		if !notStored(err) {
 			return e, u.tree.explainFile(ctx, path, err)
 		}
@@ -188,7 +195,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
 		return ftpclient.Entry{}, err
 	}
-	e, err := u.finish(ctx, c, w, temp, path, max(0, end-from))
+	e, err := finish(max(0, end-from))
 	return e, u.tree.explainFile(ctx, path, err)
 }
 
