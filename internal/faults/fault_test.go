@@ -152,7 +152,8 @@ func (c cell) allowed() []syscall.Errno {
 			return []syscall.Errno{syscall.EIO}
 		case c.op.name == "readlink" && !c.stage.anew: // what may not be listed is seen as what it leads to
 			return []syscall.Errno{syscall.EACCES, syscall.EINVAL}
-		case c.op.changes() && c.stage.anew: // what was being sent is lost with its connection
+		case c.op.changes() && c.stage.anew, // what was being sent is lost with its connection
+			c.stage.point == onEnd && slices.Contains(transfers, c.stage.verb): // data had come before: no verdict on the path
 			return []syscall.Errno{syscall.EACCES, syscall.EIO}
 		}
 		return []syscall.Errno{syscall.EACCES}
