@@ -65,7 +65,7 @@ func TestPassiveAddress(t *testing.T) {
 // is not tried again, and the reason is told.
 func TestFirstDataConnectionFails(t *testing.T) {
 	for name, epsv := range map[string]string{
-		"refused": "229 Entering Extended Passive Mode (|||1|)",
+		"refused": "229 Entering Extended Passive Mode (|||65000|)",
 		"unknown": "500 what?",
 		"no port": "229 somewhere",
 	} {
