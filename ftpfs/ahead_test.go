@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"ftpfs/ftpfs"
 )
@@ -14,17 +15,23 @@ func TestFileFetchedAheadIsRemoved(t *testing.T) {
 	t.Parallel()
 	files := make(map[string]string)
 	for i := range 4 {
-		files[fmt.Sprintf("/f%d", i)] = strings.Repeat("x", 1000)
+		files[fmt.Sprintf("/d/f%d", i)] = strings.Repeat("x", 1000)
 	}
-	server, m := mountConnected(t, 4, ftpfs.Options{}, files)
+	server, m := mountConnected(t, 8, ftpfs.Options{}, files)
+	old := time.Now().Add(-time.Hour) // what is of just now is not fetched ahead
+	for path := range files {
+		if err := server.Fs().Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
 	server.SilenceData("RETR", 1000, 2) // nothing happens to the first two
 	two, three := server.StallData("RETR", 500), server.StallData("RETR", 500)
 	defer three.Release()
 	defer two.Release()
-	m.Run("ls; cat f0 f1")
+	m.Run("cd d; ls; cat f0 f1")
 	reached(t, two)
 	reached(t, three)
-	m.Run("rm f2 f3; ! ls f2; ! cat f3")
+	m.Run("cd d; rm f2 f3; ! ls f2; ! cat f3")
 	deleted := 0
 	for _, e := range server.Log().Entries() {
 		verb, _, _ := strings.Cut(e.Line, " ")
