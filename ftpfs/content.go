@@ -107,7 +107,7 @@ func (c *content) sizeOf(e ftpclient.Entry) int64 {
 	if !same || c.local() {
 		return e.Size
 	}
-	return min(e.Size, c.streams.end())
+	return c.streams.reach(e.Size)
 }
 
 // lock takes the upload lock.

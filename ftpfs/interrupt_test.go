@@ -92,7 +92,10 @@ os.write(f, b"content")
 os.fsync(f)
 '`), sig, hold)
 			hold.Release()
-			m.Run("sync file; test -e file")
+			m.Run("sync file; test \"$(cat file)\" = content")
+			if got := served(t, server, "/file"); got != "content" {
+				t.Errorf("the server has %q", got)
+			}
 		})
 	}
 }

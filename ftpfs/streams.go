@@ -205,6 +205,17 @@ func (ss *streams) end() int64 {
 	return ss.size
 }
 
+// reach is how far a file goes that is size bytes long, as the server says: no further than
+// where a transfer has found its end.
+func (ss *streams) reach(size int64) int64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if !ss.shorter {
+		return size // ss.size may still be that of the version before
+	}
+	return min(size, ss.size)
+}
+
 // isShorter tells whether the file ends before what the server says.
 func (ss *streams) isShorter() bool {
 	ss.mu.Lock()
