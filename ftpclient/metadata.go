@@ -72,17 +72,15 @@ func (cl *Client) timeOf(r reply, p string) (time.Time, time.Duration, error) {
 }
 
 // ModTimes asks for the times of many files, as many at a time as the server bears.
-// The time is zero where the server refuses or the path does not fit into a command.
+// The time is zero where the server refuses or no command can say the path: listings may
+// hold such names.
 func (cl *Client) ModTimes(ctx context.Context, paths []string) ([]time.Time, error) {
-	if err := checkPaths("MDTM", paths...); err != nil {
-		return nil, err
-	}
 	times := make([]time.Time, len(paths))
 	err := cl.do(ctx, useShort, true, func(c *conn) error {
 		var cmds []command
 		var index []int
 		for i, p := range paths {
-			if arg, err := cl.server.wire("MDTM", p); err == nil && len(arg) <= maxPath {
+			if arg, err := cl.server.wire("MDTM", p); err == nil && checkPath("MDTM", p) == nil && len(arg) <= maxPath {
 				cmds = append(cmds, command{"MDTM", arg})
 				index = append(index, i)
 			}

@@ -199,6 +199,9 @@ func (n *nonsense) reply(verb, arg string) io.Reader {
 func (n *nonsense) data(verb, path string) io.Reader {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !n.on {
+		return strings.NewReader("")
+	}
 	if verb == "RETR" {
 		return strings.NewReader(strings.Repeat("data ", n.rng.IntN(40000)))
 	}

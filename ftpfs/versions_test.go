@@ -45,7 +45,15 @@ fails(errno.ESTALE, os.close, f)
 	if served(t, server, "/file") != theirs {
 		t.Error("the server has other bytes than the last who wrote them")
 	}
-	kept(t, m)
+	m.Unmount()
+	beside, err := afero.Glob(server.Fs(), "/file.conflict-*")
+	if err != nil || len(beside) != 1 {
+		t.Fatalf("beside it are %q (%v)", beside, err)
+	}
+	// From the first changed byte on; what follows it was never read.
+	if ours := served(t, server, beside[0]); ours != "X"+strings.Repeat("\x00", 4<<20-1) {
+		t.Errorf("beside it are %d bytes, %.10q", len(ours), ours)
+	}
 }
 
 // What is read in several goes is one version, or an error says that it is not.
