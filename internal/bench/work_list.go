@@ -68,20 +68,6 @@ var listings = []workload{
 			t.timed(func() { out = t.shell("find top -type f") })
 			t.sameNames(strings.Fields(out), names(files))
 		},
-		lftp: func(t *turn) {
-			files := deepTree()
-			t.serve(files...)
-			s := t.lftp()
-			var out string
-			t.timed(func() { out = s.output("find top") })
-			var got []string
-			for _, line := range strings.Fields(out) {
-				if !strings.HasSuffix(line, "/") {
-					got = append(got, line)
-				}
-			}
-			t.sameNames(got, names(files))
-		},
 	},
 	{
 		name: "ls-busy", on: onLink, also: []string{"rclone writes"}, limit: turnTime / 4,
