@@ -102,6 +102,19 @@ func TestLogOfLogin(t *testing.T) {
 	}
 }
 
+// PASV, which cannot tell an IPv6 address, is not asked for one.
+func TestLogOfLoginIPv6(t *testing.T) {
+	for mode, want := range map[Mode]string{
+		ModeAuto: "USER+PASS+OPTS+TYPE+PWD+EPSV+FEAT",
+		ModePASV: "USER+PASS+OPTS+TYPE+PWD+FEAT",
+	} {
+		e := ftptest.Start(t, ftptest.Options{IPv6: true})
+		cl := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret", Mode: mode})
+		connect(t, cl)
+		expectWrites(t, e, want)
+	}
+}
+
 // Over a spare data connection a listing and a small file are one round trip; the next
 // spare one is asked for without waiting for the end of the transfer.
 func TestLogOfTransfers(t *testing.T) {

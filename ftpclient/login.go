@@ -251,10 +251,7 @@ func (d *dialogue) readSettings(cfg *Config) error {
 // firstMode is how the first login may open a data connection, although nobody knows yet
 // whether that works; ModeAuto: not.
 func (c *conn) firstMode() Mode {
-	if m := c.client.cfg.Mode.candidates(c.peer.Is6()); m[0].passive() {
-		return m[0]
-	}
-	return ModeAuto
+	return c.usable(c.client.cfg.Mode.candidates(c.peer.Is6())[0])
 }
 
 // readSpare reads where the server waits for the spare data connection, and begins to open

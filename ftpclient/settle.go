@@ -246,7 +246,11 @@ func (c *conn) wantsSpare() Mode {
 // passiveMode is the proven mode if it is passive and this connection can use it; else
 // ModeAuto.
 func (c *conn) passiveMode() Mode {
-	m := c.client.modes.get()
+	return c.usable(c.client.modes.get())
+}
+
+// usable is m if it is passive and tells addresses such as the server's; else ModeAuto.
+func (c *conn) usable(m Mode) Mode {
 	if !m.passive() || m == ModePASV && c.peer.IsValid() && !c.peer.Is4() {
 		return ModeAuto
 	}
