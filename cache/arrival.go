@@ -56,8 +56,10 @@ func (d *Dirs[E]) arrived(f *dirFill[E], names []Early[E]) {
 func (f *dirFill[E]) letGo() { f.early, f.places, f.placed = nil, nil, 0 }
 
 // Next returns the names that came behind the first n, or at the end the listing, which says
-// what there is whatever came before. It blocks until it can, or ctx ends. It may be called
-// from any goroutine, again after the end or an error, but not after Close.
+// what there is whatever came before. When the caller has changed something in the directory
+// since the listing was begun, only its end tells names: one that came may be gone. It blocks
+// until it can, or ctx ends. It may be called from any goroutine, again after the end or an
+// error, but not after Close.
 func (a *Arrival[E]) Next(ctx context.Context, n int) ([]Early[E], *Listing[E], error) {
 	for {
 		names, more := a.since(n)
@@ -86,7 +88,7 @@ func (a *Arrival[E]) since(n int) ([]Early[E], <-chan struct{}) {
 	a.dirs.mu.Lock()
 	defer a.dirs.mu.Unlock()
 	f := a.fill
-	if len(f.early) > n {
+	if len(f.early) > n && len(f.changes) == 0 {
 		return f.early[n:len(f.early):len(f.early)], nil
 	}
 	if f.more == nil {

@@ -112,6 +112,27 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// A name that came before it was removed is not told to who comes after that.
+func TestFollowAfterAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDirs[int](DirsConfig{})
+		defer d.Close()
+		s := newSlowFill()
+		one := follow(t, d, s.fill)
+		defer one.Close()
+		s.tell <- told("0", "gone")
+		d.Remove("/d", "gone")
+		two := follow(t, d, nil)
+		defer two.Close()
+		go func() {
+			s.tell <- told("1")
+			s.end <- nil
+		}()
+		wantWhole(t, d, two, 0)
+		wantWhole(t, d, one, 2)
+	})
+}
+
 func TestFollowToAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDirs[int](DirsConfig{})
