@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ftpfs/ftpfs"
+	"ftpfs/internal/fusetest"
 )
 
 // The test binary is the daemon, too: it is what /proc/self/exe names.
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if os.Getenv(crashChecksEnv) == "" {
+		fusetest.FixSeed()
 	}
 	goleak.VerifyTestMain(m)
 }
