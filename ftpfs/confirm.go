@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ func (c *content) again() bool {
 // adopt makes now the version that c builds upon if it is what an upload has
 // published whose answer was lost. It wants content.mu held.
 func (c *content) adopt(now ftpclient.Entry) {
-	if !c.sent.ModTime.IsZero() && agree(now, c.sent) {
+	if slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool { return agree(now, s) }) {
 		c.base, c.prior, c.fresh, c.stale = now, c.base, false, false
 	}
 }

@@ -39,7 +39,7 @@ func (c *content) mayGrow(found cache.Found[ftpclient.Entry]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := found.Entry
-	return found.Exists && c.sent.ModTime.IsZero() && !agree(now, c.base) && !agree(now, c.prior) && c.grows(now)
+	return found.Exists && len(c.sent) == 0 && !agree(now, c.base) && !agree(now, c.prior) && c.grows(now)
 }
 
 // hasGrown tells whether grow has something to see.

@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"encoding/json"
 	"io/fs"
+	"slices"
 	"time"
 
 	"ftpfs/ftpclient"
@@ -15,18 +16,18 @@ const syncAfter = time.Second
 // A note is what the journal keeps of a content beside its bytes, so that a
 // later mount can go on with its upload.
 type note struct {
-	Base    noteEntry  `json:"base"`
-	Fresh   bool       `json:"fresh,omitempty"`
-	Whole   bool       `json:"whole,omitempty"`
-	Placed  bool       `json:"placed,omitempty"`
-	Torn    bool       `json:"torn,omitempty"`
-	Tail    int64      `json:"tail,omitempty"`
-	ModTime noteTime   `json:"mtime"`
-	Mode    *uint32    `json:"mode,omitempty"` // if it was set
-	Temp    []byte     `json:"temp,omitempty"` // the temporary file of an upload that has begun
-	Left    [][]byte   `json:"left,omitempty"` // those of earlier mounts
-	Aside   []byte     `json:"aside,omitempty"`
-	Sent    *noteEntry `json:"sent,omitempty"` // what it may have made of the file
+	Base    noteEntry   `json:"base"`
+	Fresh   bool        `json:"fresh,omitempty"`
+	Whole   bool        `json:"whole,omitempty"`
+	Placed  bool        `json:"placed,omitempty"`
+	Torn    bool        `json:"torn,omitempty"`
+	Tail    int64       `json:"tail,omitempty"`
+	ModTime noteTime    `json:"mtime"`
+	Mode    *uint32     `json:"mode,omitempty"` // if it was set
+	Temp    []byte      `json:"temp,omitempty"` // the temporary file of an upload that has begun
+	Left    [][]byte    `json:"left,omitempty"` // those of earlier mounts
+	Aside   []byte      `json:"aside,omitempty"`
+	Sent    []noteEntry `json:"sent,omitempty"` // what uploads may have made of the file
 }
 
 // A noteEntry is a version on the server.
@@ -76,9 +77,11 @@ func (c *content) journal() {
 		mode := uint32(c.mode)
 		w.Mode = &mode
 	}
-	if !c.sent.ModTime.IsZero() {
-		sent := writtenEntry(c.sent)
-		w.Sent = &sent
+	for _, e := range c.sent {
+		w.Sent = append(w.Sent, writtenEntry(e))
+	}
+	if !c.next.ModTime.IsZero() {
+		w.Sent = append(w.Sent, writtenEntry(c.next))
 	}
 	c.told = c.mtime
 	c.mu.Unlock()
@@ -107,8 +110,8 @@ func (c *content) restore(text []byte) error {
 	if w.Mode != nil {
 		c.mode, c.modeSet = fs.FileMode(*w.Mode), true
 	}
-	if w.Sent != nil {
-		c.sent = w.Sent.entry()
+	for _, e := range w.Sent {
+		c.sent = append(c.sent, e.entry())
 	}
 	c.begun, c.run = true, -1        // before this mount
 	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
@@ -121,6 +124,26 @@ func (c *content) restore(text []byte) error {
 func (c *content) stepsAside(path string) {
 	c.mu.Lock()
 	c.aside = path
+	c.mu.Unlock()
+	c.journal()
+}
+
+// publishes writes down which version of c an upload is about to make: a later mount
+// must know it for ours, whoever else it may be after a kill that cuts the answer off. It
+// blocks for the local disk.
+func (c *content) publishes(size int64, modTime time.Time) {
+	c.mu.Lock()
+	c.next = ftpclient.Entry{Size: size, ModTime: modTime, Precision: time.Second}
+	c.mu.Unlock()
+	c.journal()
+}
+
+// unanswered writes down that nobody knows whether it has made that version.
+func (c *content) unanswered() {
+	c.mu.Lock()
+	if !slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool { return sameVersion(s, c.next) }) {
+		c.sent = append(c.sent, c.next)
+	}
 	c.mu.Unlock()
 	c.journal()
 }

@@ -180,7 +180,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 		return ftpclient.Entry{}, err
 	}
 	finish := func(size int64) (ftpclient.Entry, error) {
-		e, err := u.finish(ctx, c, w, temp, path, size)
+		e, err := u.finish(ctx, c, w, temp, path, own, size)
 		if own && errors.Is(err, io.ErrShortWrite) {
 			c.spoil()
 		}
@@ -215,9 +215,12 @@ func notStored(err error) bool {
 }
 
 // finish gives the file that w has stored as temp, with so many bytes, its name.
-func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, temp, path string, size int64) (ftpclient.Entry, error) {
+func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, temp, path string, own bool, size int64) (ftpclient.Entry, error) {
 	defer w.Abort() // does nothing after a Commit that went through
 	commit := c.commitment(path)
+	if own {
+		c.publishes(size, commit.ModTime)
+	}
 	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
 	if err != nil && !notStored(err) {
@@ -231,11 +234,8 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 	case errors.As(err, &lost):
 		if now, findErr := u.tree.find(ctx, path); findErr == nil && now.Size == size && u.tree.missing(ctx, temp) {
 			e, err = now, nil // renamed before the connection went
-		} else {
-			c.mu.Lock()
-			c.sent = ftpclient.Entry{Size: size, ModTime: commit.ModTime, Precision: time.Second}
-			c.mu.Unlock()
-			c.journal()
+		} else if own {
+			c.unanswered()
 		}
 	case refusesRename(err):
 		err = fmt.Errorf("the server renames nothing, so files have to be stored under their own names (--no-temp): %w", err)
@@ -369,7 +369,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	c.mu.Lock()
 	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
-	c.failed, c.seen, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, 0, ""
+	c.failed, c.seen, c.next, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, nil, 0, ""
 	e.Owner, e.Group, e.Followed = c.base.Owner, c.base.Group, c.base.Followed
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()

@@ -269,6 +269,59 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 	}
 }
 
+// What a mount has stored just before it was killed is not somebody else's version for
+// the next one, though more was written meanwhile.
+func TestKillBehindARename(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(source, []byte("first and second"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, old := range map[string]string{"new": "", "over": "old version"} {
+		t.Run(what, func(t *testing.T) {
+			server := ftptest.Start(t, ftptest.Options{})
+			if err := server.Fs().MkdirAll("/sub", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if old != "" {
+				if err := afero.WriteFile(server.Fs(), "/sub/file", []byte(old), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+			hold := server.HoldReply("RNTO", 2)
+			m.beside("cp " + source + " file")
+			select {
+			case <-hold.Reached():
+			case <-time.After(20 * time.Second):
+				t.Fatal("the file was never renamed")
+			}
+			const want = "first third cond"
+			f, err := os.OpenFile(filepath.Join(m.dir, "file"), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteAt([]byte("third "), 6); err != nil {
+				t.Fatal(err)
+			}
+			m.kill()
+			f.Close()
+			hold.Release()
+			m.mount()
+			eventually(t, "the upload", func() bool { return len(m.left("j*")) == 0 })
+			if got := shell(t, m.dir, "ls; cat file"); got != "file\n"+want {
+				t.Errorf("the mount shows %q", got)
+			}
+			m.unmount()
+			if got, err := afero.ReadFile(server.Fs(), "/sub/file"); string(got) != want {
+				t.Errorf("the server has %q (%v)", got, err)
+			}
+			if all, _ := afero.ReadDir(server.Fs(), "/sub"); len(all) != 1 {
+				t.Errorf("the server has %v", all)
+			}
+		})
+	}
+}
+
 // A mount that is killed while the old version of a file has stepped aside, on a
 // server that does not rename over a file, loses neither version.
 func TestKillWhileAFileIsReplaced(t *testing.T) {
