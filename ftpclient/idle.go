@@ -60,7 +60,9 @@ func (p *pool) reap() {
 // forgotten tells that nobody has looked after the connection for long, so that the server may
 // have given it up without our having heard of it.
 func (c *conn) forgotten(now time.Time) bool {
-	return now.Round(0).Sub(c.spoke.Round(0)) > staleAfter // by the clock on the wall, which goes on while the machine sleeps
+	// By the clock on the wall, which goes on while the machine sleeps. If it was set, also back,
+	// nobody knows how long.
+	return now.Round(0).Sub(c.spoke.Round(0)).Abs() > staleAfter
 }
 
 // probe asks whether the connection still works.

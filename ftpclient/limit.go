@@ -26,7 +26,7 @@ func (p *pool) dial() {
 		c.close()
 		return
 	}
-	p.lastLogin = time.Now().Round(0) // by the clock on the wall: the machine may sleep
+	p.lastLogin = time.Now().Round(0) // by the clock on the wall: the machine may sleep; or that may be set
 	p.pause = 0
 	p.conns[c] = useShort
 	p.idle = append(p.idle, c)
@@ -203,7 +203,7 @@ const trusted = time.Minute
 // mayDial tells whether one more dial may begin; if only the pause between failing dials
 // forbids it, the waiters are scheduled again after it. mu is held.
 func (p *pool) mayDial() bool {
-	crowded := time.Since(p.lastLogin) > trusted || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
+	crowded := time.Since(p.lastLogin).Abs() > trusted || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
 	if p.dialing > 0 && crowded {
 		return false
 	}

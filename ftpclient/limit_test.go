@@ -93,19 +93,22 @@ func TestWrongPasswordIsTriedOnce(t *testing.T) {
 	}
 }
 
-// When all connections are lost at once, one login is tried before the others.
+// When all connections are lost at once, one login is tried before the others; also when the
+// clock was set back since the last one.
 func TestOneProber(t *testing.T) {
-	e, cl := embedded(t, Config{})
-	connect(t, cl)
-	e.DropAll()
-	e.Refuse("PASS", "530 Login incorrect.", ftptest.Always)
-	cl.pool.mu.Lock()
-	cl.pool.lastLogin = time.Now().Add(-2 * trusted)
-	cl.pool.mu.Unlock()
-	e.Log().Reset()
-	lists(cl)
-	if n := passwords(e); n != 1 {
-		t.Errorf("%d passwords", n)
+	for _, ago := range []time.Duration{2 * trusted, -time.Hour} {
+		e, cl := embedded(t, Config{})
+		connect(t, cl)
+		e.DropAll()
+		e.Refuse("PASS", "530 Login incorrect.", ftptest.Always)
+		cl.pool.mu.Lock()
+		cl.pool.lastLogin = time.Now().Round(0).Add(-ago)
+		cl.pool.mu.Unlock()
+		e.Log().Reset()
+		lists(cl)
+		if n := passwords(e); n != 1 {
+			t.Errorf("%d passwords, %v after a login", n, ago)
+		}
 	}
 }
 

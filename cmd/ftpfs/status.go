@@ -20,6 +20,7 @@ type status struct {
 	Version     string            `json:"version"`
 	Mounted     time.Time         `json:"mounted"`
 	Now         time.Time         `json:"now"`
+	Age         float64           `json:"age"` // seconds since it was mounted, also if the clock was set meanwhile
 	Server      statusServer      `json:"server"`
 	Connections statusConnections `json:"connections"`
 	Traffic     statusTraffic     `json:"traffic"`
@@ -88,7 +89,7 @@ func statusOf(j job, f *flags, begun time.Time, s ftpfs.Status, lately *recent) 
 	now := time.Now()
 	errors, count := lately.list()
 	st := status{
-		MountPoint: j.MountPoint, Source: j.Target.String(), Pid: os.Getpid(), Version: version(), Mounted: begun, Now: now,
+		MountPoint: j.MountPoint, Source: j.Target.String(), Pid: os.Getpid(), Version: version(), Mounted: begun, Now: now, Age: now.Sub(begun).Seconds(),
 		Server: statusServer{Reached: s.Reached, Greets: s.Server.Banner, Mode: s.Server.Mode, TLS: s.Server.TLS, ListsBy: s.Server.ListsBy, Zone: s.Server.Zone},
 		Connections: statusConnections{
 			Open: s.Client.Open, Busy: s.Client.Open - s.Client.Idle, Limit: s.Client.Limit, Logins: s.Client.Logins,

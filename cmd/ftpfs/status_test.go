@@ -130,8 +130,8 @@ func TestRecentErrors(t *testing.T) {
 
 func TestStatusText(t *testing.T) {
 	begun := time.Now()
-	s := status{Now: begun.Add(3 * time.Second), Transfers: []statusTransfer{{Path: "/a", Moved: 3 << 20, Total: 4 << 20, Begun: begun, Rate: 1 << 20, Upload: true}}}
-	before := status{Now: begun.Add(time.Second), Transfers: []statusTransfer{{Path: "/a", Moved: 1 << 19, Begun: begun}}}
+	s := status{Age: 3, Transfers: []statusTransfer{{Path: "/a", Moved: 3 << 20, Total: 4 << 20, Begun: begun, Rate: 1 << 20, Upload: true}}}
+	before := status{Age: 1, Transfers: []statusTransfer{{Path: "/a", Moved: 1 << 19, Begun: begun}}}
 	if text := s.text(&before); !strings.Contains(text, "sending      /a, 3.0 MiB of 4.0 MiB [###############.....] 1.2 MiB/s\n") || !strings.Contains(text, "not reached yet") {
 		t.Error(text)
 	}

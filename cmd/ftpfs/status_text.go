@@ -42,7 +42,7 @@ func (s status) text(before *status) string {
 		}
 		line("error", "%s %s%s", e.Time.Format(time.TimeOnly), e.Text, times)
 	}
-	line("mounted", "%s ago by process %d, ftpfs %s", s.Now.Sub(s.Mounted).Round(time.Second), s.Pid, s.Version)
+	line("mounted", "%s ago by process %d, ftpfs %s", time.Duration(s.Age)*time.Second, s.Pid, s.Version)
 	return b.String()
 }
 
@@ -81,7 +81,7 @@ func (s status) rate(t statusTransfer, before *status) float64 {
 	if before == nil {
 		return t.Rate
 	}
-	seconds := s.Now.Sub(before.Now).Seconds()
+	seconds := s.Age - before.Age
 	for _, old := range before.Transfers {
 		if old.Path == t.Path && old.Begun.Equal(t.Begun) && seconds > 0 {
 			return float64(t.Moved-old.Moved) / seconds

@@ -60,7 +60,7 @@ func (s status) draw(before *status, width int) (lines []string) {
 	c := s.Connections
 	line("connections", "%s %d in use, %d open, at most %d", s.Connections.bar(), c.Busy, c.Open, c.Limit)
 	if before != nil {
-		seconds := max(s.Now.Sub(before.Now).Seconds(), 0.001)
+		seconds := max(s.Age-before.Age, 0.001)
 		line("now", "%s/s received, %s/s sent", size(perSecond(s.Traffic.In-before.Traffic.In, seconds)), size(perSecond(s.Traffic.Out-before.Traffic.Out, seconds)))
 	}
 	line("traffic", "%s received, %s sent; %d round trips, %d saved", size(s.Traffic.In), size(s.Traffic.Out), s.Traffic.RoundTrips, s.Traffic.Saved)

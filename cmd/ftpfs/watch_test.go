@@ -17,7 +17,7 @@ import (
 // watched is what a mount tells at a time.
 func watched(now time.Time, moved int64) status {
 	return status{
-		MountPoint: "/mnt", Source: "ftp://h/", Now: now,
+		MountPoint: "/mnt", Source: "ftp://h/", Age: float64(now.Unix()),
 		Server:      statusServer{Reached: true, Greets: "Hello\x1b[2J", Mode: "epsv", ListsBy: "STAT"},
 		Connections: statusConnections{Open: 3, Busy: 2, Limit: 6},
 		Traffic:     statusTraffic{In: moved},
