@@ -87,6 +87,21 @@ func FuzzReadReply(f *testing.F) {
 		parsePWD(r)
 		parseEPSV(r.text())
 		parsePASV(r.text())
+		if n, err := sizeOf(r, "/f"); err == nil && n < 0 {
+			t.Errorf("%q: size %d", in, n)
+		}
+		for verb := range parseSiteHelp(r) {
+			if verb != strings.ToUpper(verb) || strings.ContainsAny(verb, " \x00*") {
+				t.Errorf("%q: SITE %q", in, verb)
+			}
+		}
+		for _, verb := range []string{"RETR", "STOR", "MLSD", "PASS"} {
+			e := refusal(verb, "/f", r)
+			e.Kind()
+			if text := e.Error(); len(text) > maxShown+100 {
+				t.Errorf("%q: %q", in, text)
+			}
+		}
 	})
 }
 

@@ -68,7 +68,16 @@ func (w noteEntry) entry() ftpclient.Entry {
 func (c *content) journal() {
 	c.noting.Lock()
 	defer c.noting.Unlock()
+	text, err := json.Marshal(c.note())
+	if err == nil {
+		c.file.Journal(text)
+	}
+}
+
+// note is what the journal has to keep, and has when it is written down.
+func (c *content) note() note {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp), Aside: []byte(c.aside)}
 	for _, temp := range c.left {
 		w.Left = append(w.Left, []byte(temp))
@@ -84,11 +93,7 @@ func (c *content) journal() {
 		w.Sent = append(w.Sent, writtenEntry(c.next))
 	}
 	c.told = c.mtime
-	c.mu.Unlock()
-	text, err := json.Marshal(w)
-	if err == nil {
-		c.file.Journal(text)
-	}
+	return w
 }
 
 // restore is the reverse of journal.

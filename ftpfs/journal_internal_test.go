@@ -1,6 +1,8 @@
 package ftpfs
 
 import (
+	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -53,4 +55,23 @@ func TestJournalHasTheTimeOfTheLastWrite(t *testing.T) {
 	if !after.mtime.Equal(c.mtime) || after.mtime.Equal(old) {
 		t.Errorf("written at %v, the journal says %v", c.mtime, after.mtime)
 	}
+}
+
+// A note may say anything: what is taken over of it is the same when it is written down and
+// read again.
+func FuzzNote(f *testing.F) {
+	f.Add([]byte(`{"base":{"size":3,"time":[1,2],"unit":1000000000,"mode":420},"fresh":true,"tail":7,"mtime":[5,6],"mode":384,"temp":"YQ==","left":["Yg=="],"aside":"Yw==","sent":{"size":-1,"time":[-1,99],"unit":0}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var c, again content
+		if c.restore(text) != nil {
+			return
+		}
+		written, err := json.Marshal(c.note())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.restore(written); err != nil || !reflect.DeepEqual(again.note(), c.note()) {
+			t.Errorf("%s is read again as %+v, %v", written, again.note(), err)
+		}
+	})
 }

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"ftpfs/ftpclient"
 )
 
 // FuzzNetrc reads any netrc: a password that is found stands in the file.
@@ -91,6 +94,38 @@ func FuzzHelper(f *testing.F) {
 		text := said.String()
 		if code != 0 && code != helperUsage || (code == 0) != (text == "") || strings.Count(text, "\n") > 1 || strings.ContainsAny(text, "\x1b\r\x00") {
 			t.Errorf("%d %q", code, text)
+		}
+	})
+}
+
+// FuzzValues reads the values of flags. What is taken can be used, and reads the same again
+// where it is shown.
+func FuzzValues(f *testing.F) {
+	for _, text := range []string{"500MiB", "8t", "022", "50000-50100", "[::1]:9121", "9121", "reply", "192.0.2.1", "+05:45", "Europe/Berlin", "1.2", "clear"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, err := parseCacheSize(text); err == nil && n < 0 {
+			t.Errorf("size %q: %d", text, n)
+		}
+		if mode, err := parseUmask(text); err == nil && mode.Perm() != mode {
+			t.Errorf("umask %q: %v", text, mode)
+		}
+		if p, err := parsePorts(text); err == nil && (p.Lo == 0 || p.Lo > p.Hi) {
+			t.Errorf("ports %q: %v", text, p)
+		}
+		if addr, err := parseMetricsAddr(text); err == nil {
+			if again, err := parseMetricsAddr(addr); err != nil || again != addr {
+				t.Errorf("address %q: %q is read as %q, %v", text, addr, again, err)
+			}
+		}
+		if p, err := ftpclient.ParsePasvAddress(text); err == nil {
+			if again, err := ftpclient.ParsePasvAddress(p.String()); err != nil || again != p {
+				t.Errorf("passive address %q: %v is read as %v, %v", text, p, again, err)
+			}
+		}
+		if zone, err := ftpclient.ParseZone(text); err == nil && zone != nil {
+			time.Unix(1e9, 0).In(zone).Zone()
 		}
 	})
 }
