@@ -9,7 +9,7 @@ SOAK ?= 10m
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
-.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking soak nonsense fuzz bench peers clean
+.PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking soak hostile nonsense fuzz bench peers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -76,6 +76,9 @@ vulnerabilities: ## what is known against the modules that ftpfs uses; asks vuln
 
 breaking: setup ## read for BREAKINGTIME over data connections that break, fio too, and compare every byte
 	FTPFS_TEST_BREAKING=$(BREAKINGTIME) $(GO) test -count 1 -v -timeout 0 -run OverBreakingConnections ./ftpfs
+
+hostile: build ## bin/ftpfs takes a bounded amount of memory, whatever a server tells it
+	FTPFS_TEST_BUILT=$(CURDIR)/bin/ftpfs $(GO) test $(TESTFLAGS) -count 1 -run '^Test(EndlessTalkers|HostileListings|EndlessDirectories)$$' ./cmd/ftpfs
 
 nonsense: ## use a mount for NONSENSETIME whose server talks nonsense
 	FTPFS_TEST_NONSENSE=$(NONSENSETIME) $(GO) test -race -count 1 -v -timeout 0 -run TestNonsense ./ftpfs
