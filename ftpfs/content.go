@@ -62,6 +62,7 @@ type content struct {
 	modeSet bool
 	failed  error // why the last upload did not succeed
 	refused error // why the server will never take this new file
+	owed    bool  // its name has to be published before anything is written
 	dropped bool  // its changes were given up
 }
 

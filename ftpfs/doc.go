@@ -37,7 +37,8 @@
 // readdir(3) fails. A file is
 // written locally and published by close(2) or fsync(2), which return the
 // server's verdict: until then the server has the old file, and never half of
-// the new one. A large file that only grew is the exception: the server appends
+// the new one. An empty one of which the program has another descriptor waits
+// for what is written by that. A large file that only grew is the exception: the server appends
 // what is new, as soon as it is published, and others see the file grow, as they
 // do a local one; what was written with O_APPEND comes behind what others have
 // appended meanwhile. With Options.WriteBack a close does not wait for any of

@@ -257,29 +257,39 @@ func (s *server) write(r *fuse.WriteRequest) {
 		r.RespondError(syscall.EBADF)
 		return
 	}
+	if h.content.due(len(r.Data)) {
+		s.writeFirst(h, r)
+		return
+	}
 	s.here(r, func() error {
-		write := h.content.write
-		if r.FileFlags&fuse.OpenAppend != 0 {
-			write = func(p []byte, off int64) (int, error) { return s.fs.append(h, p, off) }
-		}
-		n, err := write(r.Data, r.Offset)
-		if n == 0 && err != nil {
+		n, err := s.fs.write(h, r.Data, r.Offset, r.FileFlags)
+		if err != nil {
 			return err
 		}
-		s.fs.uploads.sendAhead(h.node, h.content)
 		r.Respond(&fuse.WriteResponse{Size: n})
 		return nil
 	})
 }
 
+// write stores p at off, or at the end with O_APPEND. It never blocks for the network.
+func (f *FS) write(h *handle, p []byte, off int64, flags fuse.OpenFlags) (int, error) {
+	write := h.content.write
+	if flags&fuse.OpenAppend != 0 {
+		write = func(p []byte, off int64) (int, error) { return f.append(h, p, off) }
+	}
+	n, err := write(p, off)
+	if n == 0 && err != nil {
+		return 0, err
+	}
+	f.uploads.sendAhead(h.node, h.content)
+	return n, nil
+}
+
 // flush is close(2): its answer is the server's verdict on what was written,
 // unless the user does not want to wait for that.
 //
-// A shell that redirects output closes a first descriptor before it has written
-// anything, and no one looks at what its last close says. So a new file is
-// published empty then: if the server will not have it, writing fails. An old
-// file that was only emptied so far is left to the last descriptor, and is
-// never seen empty.
+// One of several that the program has is not waited for as long as nothing was written: see
+// owe for a new file. An old one is left to the last descriptor, and never seen empty.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
 	switch {
@@ -295,7 +305,8 @@ func (s *server) flush(r *fuse.FlushRequest) {
 	}
 	pid := r.Pid
 	s.change(r, func(ctx context.Context) (func(), error) {
-		if h.content.file.Size() == 0 && !h.content.isFresh() && keepsOpen(pid, h.node.ino) {
+		if h.content.file.Size() == 0 && keepsOpen(pid, h.node.ino) {
+			h.content.owe()
 			return r.Respond, nil
 		}
 		return r.Respond, s.fs.commit(ctx, h)

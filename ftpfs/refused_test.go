@@ -280,3 +280,61 @@ func TestOnlyVersionIsNoLitterOfALaterMount(t *testing.T) {
 		t.Errorf("the server has %q", got)
 	}
 }
+
+// A shell does not look at what its last close says: what it redirects to a new file that the
+// server does not take fails when it is written, and leaves nothing.
+func TestRedirectingToANewFileThatIsRefused(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	server.Refuse("STOR", "550 Permission denied.", ftptest.Always)
+	if out, err := m.Try("echo line > new"); err == nil || !strings.Contains(out, "Permission denied") {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Run("test -z \"$(ls -A)\"")
+	if p := m.FS.Status().Pending; len(p) > 0 {
+		t.Errorf("to be uploaded is %+v", p)
+	}
+	server.ClearFaults()
+	// For want of space it is kept, as every file is, and the last close has the word.
+	server.Refuse("STOR", "452 Insufficient storage space.", 3)
+	m.Run("echo line > new; test \"$(cat new)\" = line")
+	server.ClearFaults()
+	m.Unmount()
+	if got := served(t, server, "/new"); got != "line\n" {
+		t.Errorf("the server has %q", got)
+	}
+}
+
+// A new file that a program has open under several descriptors is published when the last one
+// is closed, or before what it writes is taken.
+func TestOneOfSeveralDescriptorsIsClosed(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	python(t, m, `
+f = os.open("file", os.O_CREAT | os.O_WRONLY)
+os.close(os.dup(f))
+others()
+os.write(f, b"text")
+others()
+os.close(f)
+f = os.open("empty", os.O_CREAT | os.O_WRONLY)
+os.close(os.dup(f))
+os.close(f)
+f = os.open("synced", os.O_CREAT | os.O_WRONLY)
+os.close(os.dup(f))
+os.fsync(f)
+others()
+f = os.open("renamed", os.O_CREAT | os.O_WRONLY)
+os.close(os.dup(f))
+os.rename("renamed", "new")
+os.close(f)
+`, func() { wantNames(t, server, "/") }, func() {
+		if got := served(t, server, "/file"); got != "" {
+			t.Errorf("the server has %q", got)
+		}
+	}, func() { wantNames(t, server, "/", "empty", "file", "synced") })
+	wantNames(t, server, "/", "empty", "file", "new", "synced")
+	if got := served(t, server, "/file"); got != "text" {
+		t.Errorf("the server has %q", got)
+	}
+}
