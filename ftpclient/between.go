@@ -25,8 +25,8 @@ func (e *LinkError) Error() string {
 func (e *LinkError) Unwrap() []error { return []error{e.TargetListens, e.SourceListens} }
 
 // CopyTo lets the server send a file to another server, whose client is target, without the
-// data coming here (RFC 959 section 2.3, Figure 2): one server listens, first the target, the
-// other connects to it. The error is a *LinkError if they do not, else that of one of the
+// data coming here (RFC 959 section 2.3, Figure 2): one server listens, first the target unless
+// the source is better at that, the other connects to it. The error is a *LinkError if they do not, else that of one of the
 // servers. After an error a part of the file may be on the target.
 //
 // CopyTo blocks until both servers have confirmed the transfer. Since nothing tells how it
@@ -44,15 +44,24 @@ func (cl *Client) CopyTo(ctx context.Context, from string, target *Client, to st
 			return fmt.Errorf("RETR %s: data cannot be encrypted between servers: ClearData is not set", from)
 		}
 	}
-	var refused [2]error
-	for i, targetListens := range []bool{true, false} {
-		err := cl.copyTo(ctx, from, target, to, targetListens)
+	if err := cl.Connect(ctx); err != nil {
+		return failed("RETR", from, err)
+	}
+	var refused LinkError
+	sourceListens := cl.server.deafens()
+	for range 2 {
+		err := cl.copyTo(ctx, from, target, to, !sourceListens)
 		if _, ok := errors.AsType[*linkError](err); !ok {
 			return err
 		}
-		refused[i] = err
+		if sourceListens {
+			refused.SourceListens = err
+		} else {
+			refused.TargetListens = err
+		}
+		sourceListens = !sourceListens
 	}
-	return &LinkError{refused[0], refused[1]}
+	return &refused
 }
 
 // linkError: no data connection came about in one way.

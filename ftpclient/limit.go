@@ -156,15 +156,14 @@ func (p *pool) forgetLimit() {
 	}
 }
 
-// alone tells whether there must be one connection only. In active mode pyftpdlib, at
-// each PORT, stops watching the descriptor that the data connection before it had; by then
-// that is another connection's, if there are others, which then hears nothing any more.
+// alone tells whether there must be one connection only, since the server would make others
+// deaf.
 func (cl *Client) alone() bool {
 	m := cl.modes.get()
 	if m == ModeAuto {
 		m = cl.cfg.Mode
 	}
-	return (m == ModePORT || m == ModeEPRT || m == ModeActive) && cl.server.isPyftpdlib()
+	return (m == ModePORT || m == ModeEPRT || m == ModeActive) && cl.server.deafens()
 }
 
 // shed closes idle connections beyond the limit. mu is held.

@@ -208,8 +208,11 @@ func (s *serverInfo) learnReluctant() {
 	s.reluctant, s.unchained = true, true
 }
 
-// isPyftpdlib: see Client.alone.
-func (s *serverInfo) isPyftpdlib() bool {
+// deafens tells whether the server may make one connection deaf when it has connected to a
+// client's port for another one. After each PORT and EPRT, pyftpdlib stops watching the
+// descriptor of that data connection only at the session's next PORT, EPRT, PASV or EPSV; by
+// then it is another connection's, if there are others, which then is not heard any more.
+func (s *serverInfo) deafens() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pyftpdlib
