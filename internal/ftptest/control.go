@@ -228,9 +228,9 @@ func (c *control) answerLocal() {
 			c.out = append(c.out, &delivery{lines: []string{p.local}, fail: p.fail})
 			continue
 		}
-		all := c.e.faults.tamper(p.verb, strings.Split(p.local, "\n"), p.quit)
-		all[len(all)-1].auth = p.auth
-		c.out = append(c.out, all...)
+		d := c.e.faults.tamper(p.verb, strings.Split(p.local, "\n"), p.quit)
+		d.auth = p.auth
+		c.out = append(c.out, d)
 	}
 }
 
@@ -286,7 +286,7 @@ func (c *control) replied(lines []string) {
 		lines = []string{"425 Can't open data connection."}
 	}
 	c.mu.Lock()
-	c.out = append(c.out, c.e.faults.tamper(head.verb, lines, false)...)
+	c.out = append(c.out, c.e.faults.tamper(head.verb, lines, false))
 	if final && len(c.pending) > 0 {
 		c.pending = c.pending[1:]
 		c.answerLocal()

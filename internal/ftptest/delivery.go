@@ -1,17 +1,20 @@
 package ftptest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
 
 // tamper returns what is delivered when verb is answered with lines.
-func (f *faults) tamper(verb string, lines []string, quit bool) []*delivery {
-	final := lines[0] >= "2"
+func (f *faults) tamper(verb string, lines []string, quit bool) *delivery {
 	d := &delivery{lines: lines, quit: quit}
-	if final {
+	if final := lines[0] >= "2"; final {
 		if r := f.take(replaceReply, verb, nil); r != nil {
 			d.lines = strings.Split(r.reply, "\n")
+		}
+		if r := f.take(extraReply, verb, nil); r != nil {
+			d.lines = append(slices.Clip(d.lines), strings.Split(r.reply, "\n")...)
 		}
 		d.cut = f.take(cutReply, verb, nil)
 		d.fail = f.failure(verb, OnEnd)
@@ -22,13 +25,7 @@ func (f *faults) tamper(verb string, lines []string, quit bool) []*delivery {
 		d.hold = r.hold
 	}
 	d.delay = f.take(delayReply, verb, nil)
-	all := []*delivery{d}
-	if final {
-		if r := f.take(extraReply, verb, nil); r != nil {
-			all = append(all, &delivery{lines: strings.Split(r.reply, "\n")})
-		}
-	}
-	return all
+	return d
 }
 
 // deliveries writes the replies to the client, in order, until the connection ends.

@@ -149,7 +149,8 @@ func (e *Embedded) Replace(verb, reply string, times int) {
 	e.faults.add(&rule{kind: replaceReply, verb: verb, reply: reply, times: times})
 }
 
-// Extra sends reply, that nobody asked for, directly after the final reply to verb.
+// Extra sends reply, that nobody asked for, in one write with the final reply to verb. What
+// came later could not be told from the reply to the next command.
 func (e *Embedded) Extra(verb, reply string, times int) {
 	e.faults.add(&rule{kind: extraReply, verb: verb, reply: reply, times: times})
 }
