@@ -12,8 +12,9 @@ import (
 // transfers are the commands that have data, and how much the operations move by them.
 var transfers = []string{"RETR", "STOR", "APPE", "LIST", "NLST", "MLSD"}
 
-// logins are the commands of a login, which may also be under way in reserve.
-var logins = []string{"AUTH", "PBSZ", "PROT", "USER", "PASS", "OPTS", "TYPE", "FEAT", "PWD"}
+// ofNew are the commands that an operation waits for on new connections only: on others they are
+// sent ahead, if at all, for the next operation.
+var ofNew = []string{"AUTH", "PBSZ", "PROT", "USER", "PASS", "OPTS", "TYPE", "FEAT", "PWD", "EPSV", "PASV"}
 
 // stages carries an operation out on a healthy server and returns the points of the
 // conversation at which it can be hit. The test fails when the operation does.
@@ -25,7 +26,7 @@ func stages(t *testing.T, op operation) []stage {
 	usual := conversation(t, op, false)
 	var transfer string
 	for _, verb := range conversation(t, op, true) {
-		anew := slices.Contains(logins, verb) || !slices.Contains(usual, verb)
+		anew := slices.Contains(ofNew, verb) || !slices.Contains(usual, verb)
 		all = append(all, stage{name: "before " + verb, verb: verb, point: onCommand, anew: anew})
 		if slices.Contains(transfers, verb) {
 			all = append(all, stage{name: "begin of " + verb, verb: verb, point: onBegin})

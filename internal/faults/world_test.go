@@ -148,15 +148,26 @@ func (w *world) own() {
 	}
 }
 
-// begin makes the mount ready for the operation: connections are idle, the names are known
-// and too old, a file is open.
+// begin makes the mount ready for the operation: a file is open, connections are idle, also
+// those that were fetching ahead, and no name is known.
 func (w *world) begin() {
 	w.t.Helper()
 	w.must(call{Verb: "stat", Path: "dir/old"})
 	if w.op.open != "" {
 		w.must(call{Verb: w.op.open, Path: cmp.Or(w.op.file, "dir/file")})
 	}
-	time.Sleep(listed + 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(w.t.Context(), hangs)
+	defer cancel()
+	for idle := false; !idle; {
+		time.Sleep(listed)
+		s := w.mount.FS.Status().Client
+		if idle = s.Open > 0 && s.Idle == s.Open; ctx.Err() != nil {
+			w.t.Fatalf("of %d connections %d are idle", s.Open, s.Idle)
+		}
+	}
+	if err := w.mount.FS.Refresh(ctx, ""); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // cut resets all connections: the next ones are new.
