@@ -117,7 +117,7 @@ func readCatalog(data []byte) []catalogLine {
 // restoreCatalog brings back the clean contents that an earlier process has
 // left, and removes the rest. Nothing is read of them before it is used.
 func (s *Files) restoreCatalog() error {
-	data, err := s.dir.root.ReadFile(catalogName)
+	data, err := s.dir.readFile(catalogName)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *Files) restoreCatalog() error {
 	}
 	for _, l := range readCatalog(data) {
 		info, err := s.dir.root.Lstat(l.Local)
-		if err != nil || !info.Mode().IsRegular() || keep[l.Local] || l.State.Block != s.blockSize {
+		if err != nil || !info.Mode().IsRegular() || keep[l.Local] || l.State.Block != s.blockSize || s.dir.foreign(l.State) {
 			continue
 		}
 		keep[l.Local] = true

@@ -191,7 +191,7 @@ func (f *File) appendJournal(text []byte) error {
 // state describes f. io and files.mu are held.
 func (f *File) state() *state {
 	st := newState()
-	st.Path, st.Size, st.Block, st.Doubt = []byte(f.path), f.size, f.files.blockSize, f.doubtful
+	st.Tree, st.Path, st.Size, st.Block, st.Doubt = f.files.dir.tree(), []byte(f.path), f.size, f.files.blockSize, f.doubtful
 	if f.versioned {
 		v := f.version
 		st.Version = &v

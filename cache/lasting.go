@@ -34,6 +34,17 @@ func treeDir(tree string) string {
 	return treePrefix + base32.StdEncoding.EncodeToString(sum[:16])[:26] + "-"
 }
 
+// tree tells by name whose tree p is for; "" nobody's.
+func (p *private) tree() string {
+	if !treeName.MatchString(p.name) {
+		return ""
+	}
+	return strings.TrimPrefix(p.name[:strings.LastIndexByte(p.name, '-')], treePrefix)
+}
+
+// foreign tells whether st is of another tree: somebody has moved it here.
+func (p *private) foreign(st *state) bool { return st.Tree != "" && st.Tree != p.tree() }
+
 // take opens a directory of the tree. The gate is held.
 func (p *private) take(tree string) error {
 	prefix := treeDir(tree)
@@ -185,7 +196,7 @@ func (p *private) moveFrom(other *private, local, to string) error {
 
 // pathOf is the path in a journal, nil if it cannot be told.
 func (p *private) pathOf(local string) []byte {
-	data, _ := p.root.ReadFile(journalName(local))
+	data, _ := p.readFile(journalName(local))
 	if j, _ := readJournal(data, bootID()); j != nil {
 		return j.Path
 	}

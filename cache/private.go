@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -179,6 +180,21 @@ func (p *private) cutFile(name string, size int64) error {
 	}
 	return errors.Join(f.Truncate(size), f.Close())
 }
+
+// readFile reads a file, which is not waited for if it is a pipe.
+func (p *private) readFile(name string) ([]byte, error) {
+	f, err := p.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, &fs.PathError{Op: "read", Path: name, Err: errNoFile})
+	}
+	return io.ReadAll(f)
+}
+
+var errNoFile = errors.New("is no regular file")
 
 // sync makes names durable.
 func (p *private) sync() error {

@@ -25,11 +25,11 @@ type Leftover struct {
 // changes nothing. Blocks for the local disk.
 func (s *Files) Left() (all []Leftover) {
 	for _, local := range s.left {
-		data, err := s.dir.root.ReadFile(journalName(local))
+		data, err := s.dir.readFile(journalName(local))
 		if err != nil {
 			continue // Resume tells of it
 		}
-		if j, err := readJournal(data, bootID()); err == nil && j != nil {
+		if j, err := readJournal(data, bootID()); err == nil && j != nil && !s.dir.foreign(j.state) {
 			all = append(all, Leftover{string(j.Path), j.Size})
 		}
 	}
@@ -60,7 +60,7 @@ func (s *Files) Resume() ([]Resumed, []error) {
 // resume brings back the file whose local name is local; nil if its journal says
 // that there is nothing to bring back.
 func (s *Files) resume(local string) (*Resumed, error) {
-	data, err := s.dir.root.ReadFile(journalName(local))
+	data, err := s.dir.readFile(journalName(local))
 	if err != nil {
 		return nil, fmt.Errorf("reading a journal in %s: %w", s.dir, err)
 	}
@@ -74,6 +74,8 @@ func (s *Files) resume(local string) (*Resumed, error) {
 		return nil, fmt.Errorf("%s, left by an earlier mount as %s/%s, cannot be uploaded: %w", j.Path, s.dir, local, err)
 	case j == nil:
 		return nil, s.dir.removeFile(journalName(local))
+	case s.dir.foreign(j.state):
+		return nil, fmt.Errorf("%s, found as %s/%s, is not uploaded: it was changed in a mount of another server or directory", j.Path, s.dir, local)
 	}
 	if j.torn > 0 {
 		if err := s.dir.cutFile(journalName(local), int64(len(data)-j.torn)); err != nil {
@@ -81,8 +83,10 @@ func (s *Files) resume(local string) (*Resumed, error) {
 		}
 	}
 	f := &File{files: s, name: local, path: string(j.Path), note: j.note, stale: j.stale, journaled: true, durable: true, sealed: true, holders: 1, gen: 1}
-	info, err := s.dir.root.Stat(local)
+	info, err := s.dir.root.Lstat(local)
 	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s, left by an earlier mount, cannot be uploaded: its local copy %s/%s is no regular file", j.Path, s.dir, local)
 	case err == nil:
 		f.created, f.extent = true, info.Size()
 	case !errors.Is(err, fs.ErrNotExist):

@@ -10,6 +10,7 @@ import (
 
 // A state is what has to be known of a local file to use it again.
 type state struct {
+	Tree    string           `json:"tree,omitempty"` // as private.tree
 	Path    []byte           `json:"path"`
 	Size    int64            `json:"size"`
 	Version *Version         `json:"version,omitempty"` // what the server has
