@@ -91,7 +91,7 @@ func TestLayersOfSettings(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"dir-cache-ttl = 5\n":      `dir-cache-ttl is wrong: time: missing unit in duration "5"`,
+		"dir-cache-ttl = 5\n":      "dir-cache-ttl is wrong: write a time with its unit, as 30s or 5m",
 		"dir_cache_tll = \"5m\"\n": `dir_cache_tll is wrong: there is no such flag. Did you mean "dir-cache-ttl"?`,
 		"x = ":                     "cannot be understood: toml: ",
 		"mode = {a=1}\n":           "mode is wrong: write a string, a number, true or false",

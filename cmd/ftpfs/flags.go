@@ -249,16 +249,30 @@ func flagError(cmd *cobra.Command, err error) error {
 		name := unknown.GetSpecifiedName()
 		return fail(exitUsage, "There is no flag %q.%s See ftpfs --help.", name, nearest(cmd.Flags(), name))
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return fail(exitUsage, "The flag --%s=%s is wrong: %w. See ftpfs --help.", invalid.GetFlag().Name, invalid.GetValue(), cause(err))
+	}
 	return fail(exitUsage, "%w. See ftpfs --help.", err)
+}
+
+// plainForms tell how to write the values that pflag reads by itself, by their type: it tells it
+// in words of Go.
+var plainForms = map[string]string{
+	"bool": "write true or false", "int": "write a whole number", "uint32": "write a whole number, not less than 0",
+	"duration": "write a time with its unit, as 30s or 5m",
 }
 
 // cause strips pflag's wording, which repeats name and value.
 func cause(err error) error {
 	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
-		return invalid.Unwrap()
+	if !errors.As(err, &invalid) {
+		return err
 	}
-	return err
+	if form := plainForms[invalid.GetFlag().Value.Type()]; form != "" {
+		return errors.New(form)
+	}
+	return invalid.Unwrap()
 }
 
 // nearest suggests the flag whose name is most like name.

@@ -92,7 +92,7 @@ func TestExitCodesOfCommandLines(t *testing.T) {
 		{"--tls=off ftps://host/ /mnt", exitUsage, "ftpfs: The URL and --tls contradict each other: ftps:// means --tls implicit.\n"},
 		{"--moed=port ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"moed\". Did you mean \"mode\"? See ftpfs --help.\n"},
 		{"-x ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"x\". See ftpfs --help.\n"},
-		{"--mode=quick ftp://host/ /mnt", exitUsage, "ftpfs: invalid argument \"quick\" for \"--mode\" flag: mode \"quick\" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.\n"},
+		{"--mode=quick ftp://host/ /mnt", exitUsage, "ftpfs: The flag --mode=quick is wrong: mode \"quick\" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.\n"},
 		{"--cache-dir= ftp://host/ /mnt", exitUsage, "ftpfs: There is no cache directory: name one by --cache-dir, as in --cache-dir=/var/tmp/ftpfs.\n"},
 		{"-o cache-dir= ftp://host/ /mnt", exitUsage, "ftpfs: There is no cache directory: name one by --cache-dir, as in --cache-dir=/var/tmp/ftpfs.\n"},
 		{"ftp://host/ /nonexistent/mnt", exitMountPoint, "ftpfs: The mount point /nonexistent/mnt does not exist: create it by mkdir /nonexistent/mnt.\n"},

@@ -81,10 +81,10 @@ func TestTLSOfURLAndFlags(t *testing.T) {
 
 func TestTLSFlagsRefused(t *testing.T) {
 	for arg, want := range map[string]string{
-		"--tls=on":              `invalid argument "on" for "--tls" flag: TLS "on" is none of off, try, explicit, implicit. See ftpfs --help.`,
-		"--tls-min-version=1.4": `invalid argument "1.4" for "--tls-min-version" flag: write 1.0, 1.1, 1.2 or 1.3. See ftpfs --help.`,
-		"--tls-data=off":        `invalid argument "off" for "--tls-data" flag: write private or clear. See ftpfs --help.`,
-		"--pin=sha1:00":         `invalid argument "sha1:00" for "--pin" flag: write a pin as sha256: and the 64 hexadecimal digits of the hash. See ftpfs --help.`,
+		"--tls=on":              `The flag --tls=on is wrong: TLS "on" is none of off, try, explicit, implicit. See ftpfs --help.`,
+		"--tls-min-version=1.4": `The flag --tls-min-version=1.4 is wrong: write 1.0, 1.1, 1.2 or 1.3. See ftpfs --help.`,
+		"--tls-data=off":        `The flag --tls-data=off is wrong: write private or clear. See ftpfs --help.`,
+		"--pin=sha1:00":         `The flag --pin=sha1:00 is wrong: write a pin as sha256: and the 64 hexadecimal digits of the hash. See ftpfs --help.`,
 	} {
 		_, _, err := parseFlags(arg)
 		expect(t, arg, err, exitUsage, want)
