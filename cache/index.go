@@ -194,7 +194,7 @@ func (s *Files) tellJournals(files []*File) {
 	for _, f := range files {
 		f.users++
 	}
-	s.mu.Unlock()
+	s.unlock() // first those go that were at these paths
 	for _, f := range files {
 		f.moved()
 	}

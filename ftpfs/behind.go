@@ -159,7 +159,7 @@ func (u *uploads) giveUp() {
 // that waits for its upload: it is stored under the new name only. It answers
 // false where the server has to do more. Upload locks are held.
 func (f *FS) renameHere(ctx context.Context, dir *node, oldName string, newDir *node, newName string, source *node, c *content) bool {
-	if f.uploads.waits() || !c.isFresh() || c.failure() != nil || f.nodes.known(newDir, newName) != nil && f.nodes.contentOf(f.nodes.known(newDir, newName)) != nil {
+	if f.uploads.waits() || !c.isUnseen() || c.failure() != nil || f.nodes.known(newDir, newName) != nil && f.nodes.contentOf(f.nodes.known(newDir, newName)) != nil {
 		return false
 	}
 	fromRel, named := f.nodes.path(source)

@@ -36,7 +36,9 @@ type content struct {
 	next    ftpclient.Entry   // what the upload under way is about to publish; no time: nothing yet
 	sent    []ftpclient.Entry // what those may have published whose answer was lost
 	temp    string            // the temporary file of the last upload; "": none
-	left    []string          // those of earlier mounts, which may be all that the server has of it
+	left    []string          // others, mostly those of earlier mounts, which may be all that the server has of it
+	resumed bool              // from an earlier mount, and nobody has looked yet what became of its uploads
+	doomed  bool              // it was being unlinked when the server was last asked
 	aside   string            // where the server's version was put while it was replaced; "": it is in its place
 	fresh   bool              // the server has no such file yet
 	tried   bool              // though an upload may have given it one, whose answer was lost or bad

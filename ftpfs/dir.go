@@ -190,6 +190,7 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		// The server never saw it.
 	case c != nil && c.needed():
 		hidden := f.tree.temps.beside(path)
+		c.dooms(hidden)
 		if err := f.client.Rename(ctx, path, hidden); err != nil {
 			err = f.tree.explainRemove(ctx, path, false, err)
 			f.tree.doubt(err, path)
@@ -200,6 +201,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		}
 		f.tree.removed(path, false)
 	default:
+		if c != nil {
+			c.dooms("")
+		}
 		if err := f.tree.remove(ctx, path, isDir); err != nil && !(c != nil && c.isFresh() && errno(err) == syscall.ENOENT) {
 			return err
 		}

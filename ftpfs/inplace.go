@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"context"
+	"slices"
 
 	"ftpfs/ftpclient"
 )
@@ -85,15 +86,28 @@ func (c *content) keep(release func()) (undo func()) {
 }
 
 // spoil is told that an upload of c has made its file on the server a part of it:
-// the whole of it is stored next, over that.
-func (c *content) spoil() {
+// the whole of it is stored next, over that. It answers false if it is not all here.
+func (c *content) spoil() bool {
 	release := c.file.Keep()
 	if start, end := c.file.Missing(0, c.file.Size()); start < end {
 		release()
-		return
+		return false
 	}
 	c.file.Claim()
 	c.keep(release)
+	return true
+}
+
+// isPart tells whether now, which the server has, is a part of a version that an upload
+// whose answer was lost was to make: it has its time, and is shorter.
+func (c *content) isPart(now ftpclient.Entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool {
+		shorter := now.Size < s.Size
+		s.Size = now.Size
+		return shorter && sameVersion(now, s)
+	})
 }
 
 // isTorn tells whether the server has a part of c only.

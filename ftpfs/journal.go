@@ -22,6 +22,7 @@ type note struct {
 	Placed  bool        `json:"placed,omitempty"`
 	Torn    bool        `json:"torn,omitempty"`
 	Tail    int64       `json:"tail,omitempty"`
+	Doomed  bool        `json:"doomed,omitempty"`
 	ModTime noteTime    `json:"mtime"`
 	Mode    *uint32     `json:"mode,omitempty"` // if it was set
 	Temp    []byte      `json:"temp,omitempty"` // the temporary file of an upload that has begun
@@ -78,7 +79,7 @@ func (c *content) journal() {
 func (c *content) note() note {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp), Aside: []byte(c.aside)}
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, Doomed: c.doomed, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp), Aside: []byte(c.aside)}
 	for _, temp := range c.left {
 		w.Left = append(w.Left, []byte(temp))
 	}
@@ -105,7 +106,7 @@ func (c *content) restore(text []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base, c.fresh, c.whole, c.placed, c.tail = w.Base.entry(), w.Fresh, w.Whole, w.Placed, w.Tail
-	c.mtime, c.aside = w.ModTime.time(), string(w.Aside)
+	c.mtime, c.aside, c.doomed = w.ModTime.time(), string(w.Aside), w.Doomed
 	if len(w.Temp) > 0 {
 		w.Left = append(w.Left, w.Temp)
 	}
@@ -121,7 +122,23 @@ func (c *content) restore(text []byte) error {
 	c.begun, c.run = true, -1        // before this mount
 	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
 	c.tried = len(c.left) > 0 || c.torn
+	c.resumed = true
 	return nil
+}
+
+// isResumed tells whether an earlier mount has left c, and nobody has looked yet what became
+// of its uploads.
+func (c *content) isResumed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resumed
+}
+
+// looked is told that somebody has.
+func (c *content) looked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resumed = false
 }
 
 // stepsAside writes down where the server's version is put while it is replaced;
@@ -143,6 +160,15 @@ func (c *content) publishes(size int64, modTime time.Time) {
 	c.journal()
 }
 
+// leaves writes down that there may be a temporary file beside that of the upload. It blocks
+// for the local disk.
+func (c *content) leaves(temp string) {
+	c.mu.Lock()
+	c.left = append(c.left, temp)
+	c.mu.Unlock()
+	c.journal()
+}
+
 // unanswered writes down that nobody knows whether it has made that version.
 func (c *content) unanswered() {
 	c.mu.Lock()
@@ -151,6 +177,24 @@ func (c *content) unanswered() {
 	}
 	c.mu.Unlock()
 	c.journal()
+}
+
+// dooms writes down that the server is about to be asked for the removal of the file, which
+// goes by the name hidden meanwhile if that is not "". It blocks for the local disk.
+func (c *content) dooms(hidden string) {
+	c.mu.Lock()
+	c.doomed = true
+	if hidden != "" {
+		c.temp = hidden
+	}
+	c.mu.Unlock()
+	c.journal()
+}
+
+func (c *content) isDoomed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doomed
 }
 
 // sending writes down that an upload of c to temp begins. It blocks for the

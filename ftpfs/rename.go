@@ -102,6 +102,9 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		}
 	}
 	if replaced != nil {
+		// A later mount could not tell whether what waits here is newer than what has its
+		// name now. If it cannot be stored, that is no reason to keep it.
+		f.uploads.commitLocked(ctx, target, replaced)
 		replaced.save(ctx)
 	}
 	defer c.quiet()()

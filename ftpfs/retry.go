@@ -18,8 +18,13 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 		return err
 	}
 	defer c.unlock()
+	return u.retryLocked(ctx, n, c)
+}
+
+func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	path, named := u.nodes.path(n)
 	if !named || !c.local() || c.isTorn() {
+		c.looked()
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
@@ -38,11 +43,16 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 	if err != nil {
 		return err
 	}
+	c.looked()
 	start, end := c.file.Missing(0, c.file.Size())
+	if now == nil && newer && c.isDoomed() && u.discard(n, c, gen) {
+		u.nodes.drop(n) // it went as it was to, and what is left of it here is of no use
+		return nil
+	}
 	if start >= end || now != nil { // else it may be all that there is
 		u.sweepLeft(c)
 	}
-	if !newer {
+	if !newer || now != nil && c.isPart(*now) && c.spoil() {
 		return u.commitLocked(ctx, n, c)
 	}
 	gen, _ = c.file.Dirty()
@@ -138,7 +148,7 @@ func (u *uploads) hasChanges(ctx context.Context, c *content, path string) (bool
 }
 
 // errKeptBeside: the bytes are on the server, under another name.
-var errKeptBeside = errors.New("kept beside a newer version")
+var errKeptBeside = fmt.Errorf("kept beside a newer version: %w", syscall.ESTALE)
 
 // errChanged: what was written meanwhile is not with what was kept beside.
 var errChanged = errors.New("it was written to while it was kept beside a newer version")
@@ -161,6 +171,7 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *f
 		return nil, false, err
 	}
 	c.adopt(now)
+	c.doomed = false
 	if grew && !c.placed && now.Size > c.base.Size {
 		return &now, false, nil // what is appended may come behind what others have appended
 	}

@@ -315,6 +315,7 @@ func (s *sender) park(ctx context.Context) error {
 	client := s.uploads.client
 	if client.CanAppend() == ftpclient.Unknown {
 		trial := s.uploads.tree.temps.beside(s.temp)
+		s.content.leaves(trial)
 		if err := client.LearnAppend(ctx, trial); err != nil { // it stays unknown
 			s.uploads.sweep(trial)
 		}

@@ -62,6 +62,9 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 }
 
 func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
+	if c.isResumed() {
+		return u.retryLocked(ctx, n, c)
+	}
 	var err error
 	defer time.AfterFunc(syncAfter, func() { c.file.Sync() }).Stop()
 	for range commitTries {
@@ -192,6 +195,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 			return e, u.tree.explainFile(ctx, path, err)
 		}
 	}
+	defer c.file.Keep()() // what is fetched stays until the server has all of it
 	if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
 		return ftpclient.Entry{}, err
 	}
@@ -280,10 +284,12 @@ func complete(ctx context.Context, c *content, path string, off, end int64) erro
 
 // sendAll brings the bytes of c from off to end to a temporary file.
 func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool, from, end int64) (*ftpclient.Writer, string, error) {
-	defer c.file.Keep()() // what is fetched stays until it was sent
 	if own {
 		if err := complete(ctx, c, path, from, end); err != nil {
 			return nil, "", err
+		}
+		if c.builds() {
+			c.file.Claim() // for the case that the server gets a part of it only, in the place of what it had
 		}
 	}
 	temp := u.tree.temps.beside(path)
@@ -368,7 +374,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	defer func() { resume(e.Size) }()
 	c.mu.Lock()
 	wasFresh, before := c.fresh, max(0, c.base.Size)
-	c.fresh, c.stale, c.modeSet, c.whole = false, false, false, false
+	c.fresh, c.stale, c.modeSet, c.whole, c.doomed = false, false, false, false, false
 	c.failed, c.seen, c.next, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, nil, 0, ""
 	e.Owner, e.Group, e.Followed = c.base.Owner, c.base.Group, c.base.Followed
 	c.base, c.prior = e, c.base

@@ -25,9 +25,7 @@ const (
 // TestCrashModel writes files through a mount whose process is killed and whose
 // connections break, at any moment. What a close or fsync has acknowledged is on
 // the server, what a write has returned for is there after the next mount, and
-// under its name a file is never a mixture of two states. A version that was stored
-// just before a kill may be taken for another's, and the next one be kept beside it:
-// with servers where files are renamed, long runs meet that.
+// under its name a file is never a mixture of two states.
 func TestCrashModel(t *testing.T) {
 	checks, only := 3, "in-place"
 	if text := os.Getenv(crashChecksEnv); text != "" {

@@ -238,11 +238,7 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 				}
 				hold := at.hold(server)
 				m.beside(command)
-				select {
-				case <-hold.Reached():
-				case <-time.After(20 * time.Second):
-					t.Fatal("the step never came")
-				}
+				await(t, hold)
 				m.kill()
 				hold.Release()
 				m.mount()
@@ -279,47 +275,172 @@ func TestKillBehindARename(t *testing.T) {
 	for what, old := range map[string]string{"new": "", "over": "old version"} {
 		t.Run(what, func(t *testing.T) {
 			server := ftptest.Start(t, ftptest.Options{})
-			if err := server.Fs().MkdirAll("/sub", 0o755); err != nil {
-				t.Fatal(err)
-			}
 			if old != "" {
-				if err := afero.WriteFile(server.Fs(), "/sub/file", []byte(old), 0o644); err != nil {
+				if err := afero.WriteFile(server.Fs(), "/file", []byte(old), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret")
 			hold := server.HoldReply("RNTO", 2)
 			m.beside("cp " + source + " file")
-			select {
-			case <-hold.Reached():
-			case <-time.After(20 * time.Second):
-				t.Fatal("the file was never renamed")
-			}
-			const want = "first third cond"
-			f, err := os.OpenFile(filepath.Join(m.dir, "file"), os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.WriteAt([]byte("third "), 6); err != nil {
-				t.Fatal(err)
-			}
+			await(t, hold)
+			f := m.changed("file", "third ", 6)
 			m.kill()
 			f.Close()
 			hold.Release()
 			m.mount()
-			eventually(t, "the upload", func() bool { return len(m.left("j*")) == 0 })
-			if got := shell(t, m.dir, "ls; cat file"); got != "file\n"+want {
-				t.Errorf("the mount shows %q", got)
-			}
+			m.only(server, map[string]string{"file": "first third cond"})
 			m.unmount()
-			if got, err := afero.ReadFile(server.Fs(), "/sub/file"); string(got) != want {
-				t.Errorf("the server has %q (%v)", got, err)
-			}
-			if all, _ := afero.ReadDir(server.Fs(), "/sub"); len(all) != 1 {
-				t.Errorf("the server has %v", all)
-			}
 		})
 	}
+}
+
+// await waits until the server has stopped at hold.
+func await(t *testing.T, hold *ftptest.Hold) {
+	t.Helper()
+	select {
+	case <-hold.Reached():
+	case <-time.After(20 * time.Second):
+		t.Fatal("the step never came")
+	}
+}
+
+// only checks that the server has nothing but these files, and the mount shows them.
+func (m *keptMount) only(server *ftptest.Embedded, files map[string]string) {
+	m.t.Helper()
+	eventually(m.t, "the uploads", func() bool { return len(m.left("j*")) == 0 })
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(m.dir, name)); string(got) != want {
+			m.t.Errorf("the mount shows %d bytes of %s, want %d (%v)", len(got), name, len(want), err)
+		}
+		if got, err := afero.ReadFile(server.Fs(), "/"+name); string(got) != want {
+			m.t.Errorf("the server has %d bytes of %s, want %d (%v)", len(got), name, len(want), err)
+		}
+	}
+	eventually(m.t, "nothing else", func() bool {
+		all, err := afero.ReadDir(server.Fs(), "/")
+		return err == nil && len(all) == len(files)
+	})
+}
+
+// changed opens a file of the mount and writes to it.
+func (m *keptMount) changed(name, text string, off int64) *os.File {
+	m.t.Helper()
+	f, err := os.OpenFile(filepath.Join(m.dir, name), os.O_RDWR, 0)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte(text), off); err != nil {
+		m.t.Fatal(err)
+	}
+	return f
+}
+
+// A file that the server removed just before a kill is gone, also if something was
+// written to it.
+func TestKillDuringAnUnlink(t *testing.T) {
+	for what, verb := range map[string]string{"open": "RNTO", "closed": "DELE"} {
+		t.Run(what, func(t *testing.T) {
+			server := ftptest.Start(t, ftptest.Options{})
+			if err := afero.WriteFile(server.Fs(), "/file", []byte(strings.Repeat("old.", 100_000)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret", "--write-back=1h")
+			f := m.changed("file", "new", 1000)
+			if what == "closed" {
+				f.Close()
+			}
+			hold := server.HoldReply(verb, 2)
+			m.beside("rm file")
+			await(t, hold)
+			m.kill()
+			f.Close()
+			hold.Release()
+			m.mount()
+			m.only(server, nil)
+			m.unmount()
+		})
+	}
+}
+
+// A file that another one replaces just before a kill is not there beside it.
+func TestKillWhileAWaitingFileIsReplaced(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	for path, data := range map[string]string{"/new": "new version", "/file": "old version"} {
+		if err := afero.WriteFile(server.Fs(), path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret", "--write-back=1h")
+	m.changed("file", "NEVER SEEN", 4).Close()
+	stored := server.HoldReply("RNTO", 2)
+	m.beside("mv new file")
+	await(t, stored)
+	renamed := server.HoldReply("RNTO", 2)
+	stored.Release()
+	await(t, renamed)
+	m.kill()
+	renamed.Release()
+	m.mount()
+	m.only(server, map[string]string{"file": "new version"})
+	m.unmount()
+}
+
+// What has its name, but not all of its bytes, when a mount is killed, is a part of what
+// the next one uploads.
+func TestKillBehindAShortUpload(t *testing.T) {
+	was := strings.Repeat("old.", 15_000)
+	for what, old := range map[string]string{"new": "", "change": was} {
+		t.Run(what, func(t *testing.T) {
+			server := ftptest.Start(t, ftptest.Options{})
+			source, command, want := filepath.Join(t.TempDir(), "source"), "", was
+			if err := os.WriteFile(source, []byte(was), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			command = "cp " + source + " file"
+			if old != "" {
+				if err := afero.WriteFile(server.Fs(), "/file", []byte(old), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				command, want = "printf new | dd of=file bs=1 seek=30000 conv=notrunc 2> /dev/null", was[:30_000]+"new"+was[30_003:]
+			}
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret")
+			server.EndData("STOR", 10_000, 1)
+			hold := server.HoldReply("RNTO", 2)
+			m.beside(command)
+			await(t, hold)
+			m.kill()
+			if info, err := server.Fs().Stat("/file"); err != nil || info.Size() >= 60_000 {
+				t.Fatalf("it was not cut short: %v, %v", info, err)
+			}
+			hold.Release()
+			m.mount()
+			m.only(server, map[string]string{"file": want})
+			m.unmount()
+		})
+	}
+}
+
+// The trial by which a mount finds out whether the server appends is not left there.
+func TestKillDuringATrial(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret")
+	want := strings.Repeat("0123456789abcdef", 1<<17)
+	f, err := os.Create(filepath.Join(m.dir, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := server.HoldReply("APPE", 2)
+	if _, err := f.WriteString(want); err != nil {
+		t.Fatal(err)
+	}
+	await(t, hold)
+	m.kill()
+	f.Close()
+	hold.Release()
+	m.mount()
+	m.only(server, map[string]string{"file": want})
+	m.unmount()
 }
 
 // A mount that is killed while the old version of a file has stepped aside, on a
@@ -338,20 +459,12 @@ func TestKillWhileAFileIsReplaced(t *testing.T) {
 			hold := server.HoldReply("RNTO", 5)
 			m.beside("printf X | dd of=file bs=1 seek=1000000 conv=notrunc 2> /dev/null")
 			for range renames {
-				select {
-				case <-hold.Reached():
-				case <-time.After(20 * time.Second):
-					t.Fatal("the step never came")
-				}
+				await(t, hold)
 				next := server.HoldReply("RNTO", 2)
 				hold.Release()
 				hold = next
 			}
-			select {
-			case <-hold.Reached():
-			case <-time.After(20 * time.Second):
-				t.Fatal("the step never came")
-			}
+			await(t, hold)
 			m.kill()
 			hold.Release()
 			m.mount()
