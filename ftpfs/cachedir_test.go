@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,15 +32,7 @@ func (l *logText) Write(p []byte) (int, error) {
 // A full disk under the cache costs nobody his bytes, and is told once.
 func TestCacheDiskThatIsFull(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=128k,mode=700"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := smallDisk(t, "128k")
 	server := ftptest.Start(t, ftptest.Options{})
 	files := map[string][]byte{"a": random(9 << 20), "b": random(5 << 20), "c": random(100_000)}
 	for name, data := range files {
