@@ -76,3 +76,25 @@ func TestPipesInTheDirectory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Of a journal that was cut short to nothing nobody knows what it told: what is in its file stays.
+func TestJournalCutToNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := openTree(t, dir)
+	f, err := s.Create("/f")
+	must(t, err)
+	_, err = f.WriteAt(pattern(0, 10_000), 0)
+	must(t, err)
+	must(t, f.Park())
+	must(t, s.Close())
+	left := journals(t, dir)
+	must(t, os.Truncate(left[1], 20))
+	s = openTree(t, dir)
+	if list, failed := s.Resume(); len(list) > 0 || len(failed) != 1 || !strings.Contains(failed[0].Error(), left[0]) {
+		t.Errorf("%v, %v", list, failed)
+	}
+	must(t, s.Close())
+	if now := journals(t, dir); len(now) != 2 {
+		t.Errorf("there are %q", now)
+	}
+}

@@ -181,6 +181,12 @@ func (p *private) cutFile(name string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
+// holds tells whether a local file has any bytes on the disk.
+func (p *private) holds(name string) bool {
+	info, err := p.root.Lstat(name)
+	return err == nil && info.Sys().(*syscall.Stat_t).Blocks > 0
+}
+
 // readFile reads a file, which is not waited for if it is a pipe.
 func (p *private) readFile(name string) ([]byte, error) {
 	f, err := p.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)

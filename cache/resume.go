@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,6 +66,9 @@ func (s *Files) resume(local string) (*Resumed, error) {
 		return nil, fmt.Errorf("reading a journal in %s: %w", s.dir, err)
 	}
 	j, err := readJournal(data, bootID())
+	if err == nil && j == nil && len(data) > 0 && !bytes.ContainsRune(data, '\n') && s.dir.holds(local) {
+		err = errDamaged // a crash would have cut its first line short before anything was written
+	}
 	switch {
 	case errors.Is(err, errUnsynced):
 		return nil, fmt.Errorf("%s, left by an earlier mount as %s/%s, may be damaged and is not uploaded: %w", j.Path, s.dir, local, err)
