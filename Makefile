@@ -9,6 +9,9 @@ SOAK ?= 10m
 FUZZ_TARGETS = $(shell grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
 	sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\).*|$$(dirname "$$f"):\1|p" "$$f"; done)
 
+# The package whose tests take longest begins first, and all others run beside it.
+PACKAGES = ./ftpfs ./...
+
 .PHONY: help build demo dist fuse3 setup test test-faults test-packages race lint modules check vulnerabilities breaking soak hostile nonsense fuzz bench peers clean
 
 help: ## this list
@@ -45,7 +48,7 @@ setup: ## install what the tests need: packages, and FTP servers into .servers/
 	@.ci/setup
 
 test: setup ## set up, then run all tests; they need root for the FTP servers
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test $(TESTFLAGS) $(PACKAGES)
 
 test-packages: ## build the packages, and install, use and remove them in a bare Debian; needs root
 	@missing=; for p in debootstrap rpm man-db fuse3; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -57,7 +60,7 @@ test-packages: ## build the packages, and install, use and remove them in a bare
 	$(GO) test -tags packages -count 1 -timeout 20m ./internal/packaging
 
 race: setup ## the tests under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); \

@@ -85,6 +85,16 @@ test "$(echo *)" = "b d old warm"; test $(stat -c %a,%Y old) = 600,978307200`)
 	}
 }
 
+// A directory is changed by the making of a file, and not by its upload: programs that copy
+// set its time before that, and others see by it whether it changes while they read it.
+func TestUploadBehindChangesNoDirectory(t *testing.T) {
+	t.Parallel()
+	_, m := mountEmbedded(t, ftpfs.Options{WriteBack: time.Hour}, nil)
+	m.Run(`old() { touch -d '2001-01-01 UTC' d; }; is_old() { test $(stat -c %Y d) = 978307200; }
+mkdir d; old; is_old; echo text > d/file; test $(stat -c %Y d) -gt 978307200
+old; is_old; sync d/file; is_old`)
+}
+
 // A tree that is copied and changed while it is uploaded is as it should be.
 func TestTreeIsWrittenBehind(t *testing.T) {
 	t.Parallel()

@@ -91,6 +91,9 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 		n, e = f.enter(dir, e)
 		h = &handle{node: n, writing: true} // the file itself is what was written
 		h.content, err = f.contents.create(n, mode)
+		if err == nil && f.uploads.delay > 0 {
+			f.tree.changed(below(f.tree.root, rel)) // now, and not when the file is uploaded behind
+		}
 	}
 	if err != nil {
 		f.nodes.forget(n.id, 1)

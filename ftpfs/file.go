@@ -137,11 +137,15 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 	}
 	writing := !flags.IsReadOnly()
 	listed := e
-	if shared && !writing && e.Size == 0 && f.hollow(n) {
-		if e, err = f.count(ctx, n, e); err != nil {
+	if shared && !writing && e.Size == 0 {
+		hollow, err := f.hollow(ctx, n)
+		if err == nil && hollow {
+			e, err = f.count(ctx, n, e)
+			kernel |= fuse.OpenDirectIO
+		}
+		if err != nil {
 			return fail(err)
 		}
-		kernel |= fuse.OpenDirectIO
 	}
 	if shared && now != nil {
 		f.contents.grow(ctx, n, now) // if it cannot, another content takes over

@@ -18,27 +18,34 @@ const (
 	mostHollow  = 16 << 20 // bytes that are counted
 )
 
-// hollow tells whether n may have bytes though its size is 0.
-func (f *FS) hollow(n *node) bool {
+// hollow tells whether n may have bytes though its size is 0. Blocks for a listing where
+// the one that told the size has become too old meanwhile, else such a file would be empty.
+func (f *FS) hollow(ctx context.Context, n *node) (bool, error) {
 	path, named := f.nodes.path(n)
 	if !named {
-		return false
+		return false, nil
 	}
 	dir, _ := split(below(f.tree.root, path))
 	listing, ok := f.tree.dirs.Snapshot(dir)
+	if !ok {
+		var err error
+		if listing, err = f.tree.list(ctx, dir, freshEnough); err != nil {
+			return false, err
+		}
+	}
 	files := 0
 	for _, e := range listing.Entries {
 		if e.Entry.Type != ftpclient.TypeFile {
 			continue
 		}
 		if e.Entry.Size > 0 {
-			return false
+			return false, nil
 		}
 		if files++; files == hollowLook {
 			break
 		}
 	}
-	return ok && files >= hollowFiles
+	return files >= hollowFiles, nil
 }
 
 // count reads a file to its end and returns e with the size that it has. Blocks

@@ -382,7 +382,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	u.tree.put(path, e)
 	u.tree.stamp(path, e)
 	u.space.grew(e.Size - before)
-	if wasFresh {
+	if wasFresh && u.delay == 0 {
 		dir, _ := split(path)
 		u.tree.changed(dir)
 	}
