@@ -254,8 +254,8 @@ func TestListWithoutMLSD(t *testing.T) {
 // A listing that is not whole is an error.
 func TestCutListing(t *testing.T) {
 	for name, end := range map[string]func(p *peer, data net.Conn){
-		"426":  func(p *peer, data net.Conn) { data.Close(); p.send("426 cut") },
-		"451":  func(p *peer, data net.Conn) { data.Close(); p.send("451 disk error") },
+		"426":  func(p *peer, data net.Conn) { data.Close(); p.expect("EPSV"); p.send("426 cut", "500 no") },
+		"451":  func(p *peer, data net.Conn) { data.Close(); p.expect("EPSV"); p.send("451 disk error", "500 no") },
 		"lost": func(p *peer, data net.Conn) { data.Close(); p.nc.Close() },
 		"reset": func(p *peer, data net.Conn) {
 			data.(*net.TCPConn).SetLinger(0)

@@ -134,7 +134,8 @@ func TestListingBounds(t *testing.T) {
 		t.Errorf("endless line: %v", err)
 	}
 	cl := testClient(t, Config{Addr: "localhost"})
-	data := &listingData{listingRead: listingRead{c: &conn{client: cl}, nc: endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}}}
+	nonsense := endlessConn{r: endless("nonsense\r\n" + strings.Repeat("x", 10_000))}
+	data := &listingData{listingRead: listingRead{c: &conn{client: cl}, nc: nonsense, size: maxListing - 4<<20}} // most of it has come
 	defer data.end()
 	if _, err := readListing(data, mlsd{}, maxLines, nil); err != errLongListing {
 		t.Errorf("endless listing: %v", err)

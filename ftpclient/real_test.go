@@ -56,7 +56,7 @@ func random(n int) []byte {
 }
 
 func TestRealTransfers(t *testing.T) {
-	small, large := random(1<<10), random(50<<20)
+	small, large := random(1<<10), random(16<<20)
 	onReal(t, func(t *testing.T, s *ftptest.Server, cl *Client) {
 		ctx := context.Background()
 		at := time.Unix(1e9, 0).UTC()
