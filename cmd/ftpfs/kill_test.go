@@ -216,6 +216,7 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 				continue
 			}
 			t.Run(at.step+" "+what, func(t *testing.T) {
+				t.Parallel()
 				server := ftptest.Start(t, ftptest.Options{})
 				want := is
 				switch what {
@@ -232,7 +233,7 @@ func TestKillAtEachStepOfAnUpload(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				m := keepMount(t, "ftp://user@"+server.Addr()+"/sub", "user", "secret")
+				m := keep(t, "ftp://user:secret@"+server.Addr()+"/sub")
 				if what == "append" { // so that the server is not put to the test in the middle
 					shell(t, m.dir, "cp "+source+" other; echo tail >> other; rm other")
 				}
