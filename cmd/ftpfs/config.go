@@ -72,7 +72,7 @@ func readConfig(name string) (config, error) {
 		return c, fail(exitUsage, "Others may write to the file of settings %s: run chmod go-w %s.", name, name)
 	}
 	c.open = err == nil && info.Mode().Perm()&0o044 != 0
-	text, err := os.ReadFile(name)
+	text, err := readText(name)
 	if err != nil {
 		return c, fail(exitUsage, "The file of settings cannot be read: %w.", err)
 	}

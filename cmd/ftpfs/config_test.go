@@ -91,12 +91,13 @@ func TestLayersOfSettings(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"dir-cache-ttl = 5\n":      "dir-cache-ttl is wrong: write a time with its unit, as 30s or 5m",
-		"dir_cache_tll = \"5m\"\n": `dir_cache_tll is wrong: there is no such flag. Did you mean "dir-cache-ttl"?`,
-		"x = ":                     "cannot be understood: toml: ",
-		"mode = {a=1}\n":           "mode is wrong: write a string, a number, true or false",
-		"[profiles.a]\n":           `profiles.a is wrong: it needs a line url = "ftp://…"`,
-		"profiles = 3\n":           "profiles is wrong: write a table",
+		strings.Repeat("#", mostText+1):                     "it is longer than 4 MiB",
+		"dir-cache-ttl = 5\n":                               "dir-cache-ttl is wrong: write a time with its unit, as 30s or 5m",
+		"dir_cache_tll = \"5m\"\n":                          `dir_cache_tll is wrong: there is no such flag. Did you mean "dir-cache-ttl"?`,
+		"x = ":                                              "cannot be understood: toml: ",
+		"mode = {a=1}\n":                                    "mode is wrong: write a string, a number, true or false",
+		"[profiles.a]\n":                                    `profiles.a is wrong: it needs a line url = "ftp://…"`,
+		"profiles = 3\n":                                    "profiles is wrong: write a table",
 		"[profiles.\"a:b\"]\nurl = \"ftp://h/\"\n":          "has no :, /",
 		"[profiles.a]\nurl = \"sftp://h/\"\n":               "profiles.a.url is wrong: The URL has to begin with",
 		"[profiles.a]\nurl = \"ftp://ann:secret@h/\"\n":     "profiles.a.url is wrong: a password does not belong there",

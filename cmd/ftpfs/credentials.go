@@ -150,7 +150,7 @@ func (src sources) fromNetrc(host, user string) (login, password string, found b
 		}
 		name = filepath.Join(home, ".netrc")
 	}
-	data, err := os.ReadFile(name)
+	data, err := readText(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", false, nil
 	} else if err != nil {

@@ -177,7 +177,7 @@ func readAuthorities(name string) (*x509.CertPool, error) {
 	}
 	pool, found := x509.NewCertPool(), false
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := readText(file)
 		if err != nil && file == name {
 			return nil, fail(exitUsage, "The authorities given by --ca-file cannot be read: %w.", err)
 		}
