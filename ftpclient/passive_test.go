@@ -3,11 +3,13 @@ package ftpclient
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,16 +132,30 @@ func TestWrongAddressIsNamed(t *testing.T) {
 	}
 }
 
+// refusingPort returns a port on 127.0.0.1 at which nobody listens until the test ends: it is taken.
+func refusingPort(t *testing.T) uint16 {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint16(addr.(*syscall.SockaddrInet4).Port)
+}
+
 // The mode found is logged with the reason why each mode before it failed, in words that
 // tell what to look at.
 func TestAutoModeSaysWhy(t *testing.T) {
 	e := ftptest.Start(t, ftptest.Options{Quirks: ftptest.Quirks{Unknown: []string{"EPSV"}}})
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	e.Lie(netip.AddrPortFrom(netip.MustParseAddr("10.9.8.7"), uint16(closed.Addr().(*net.TCPAddr).Port)))
+	port := refusingPort(t)
+	e.Lie(netip.AddrPortFrom(netip.MustParseAddr("10.9.8.7"), port))
 	var said bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&said, nil))
 	cl := testClient(t, Config{Addr: e.Addr(), User: "user", Password: "secret", Logger: log})
@@ -147,7 +163,7 @@ func TestAutoModeSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	cl.Close()
-	for _, part := range []string{"data connections work", "mode=eprt", "epsv: EPSV: 500 Unknown command.; pasv: dial tcp " + closed.Addr().String(),
+	for _, part := range []string{"data connections work", "mode=eprt", fmt.Sprintf("epsv: EPSV: 500 Unknown command.; pasv: dial tcp 127.0.0.1:%d", port),
 		"connection refused (the server named the host 10.9.8.7 in its reply)"} {
 		if !strings.Contains(said.String(), part) {
 			t.Errorf("%q lacks %q", said.String(), part)
