@@ -19,14 +19,6 @@ import (
 	"github.com/spf13/afero"
 )
 
-// mountBig mounts a server with one file, big.
-func mountBig(t *testing.T, size int, opts ftpfs.Options) (*ftptest.Embedded, *fusetest.Mount, string) {
-	t.Helper()
-	data := string(random(size))
-	server, m := mountEmbedded(t, opts, map[string]string{"/big": data})
-	return server, m, data
-}
-
 // retrievals are the offsets at which files were asked for.
 func retrievals(server *ftptest.Embedded) (offsets []string) {
 	offset := "0"
@@ -115,7 +107,8 @@ got = b"".join(parts)
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, m, data := mountBig(t, size, ftpfs.Options{})
+			data := string(random(size))
+			server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/big": data})
 			original := t.TempDir() + "/original"
 			if err := os.WriteFile(original, []byte(data), 0o600); err != nil {
 				t.Fatal(err)
