@@ -62,7 +62,8 @@ func NewDirs[E any](cfg DirsConfig) *Dirs[E] {
 
 // Found is the answer of Lookup.
 type Found[E any] struct {
-	Entry    E // the zero E unless Exists
+	Entry    E  // the zero E unless Exists
+	Kept     *E // the same in the listing, for who wants to remember it, too: it never changes; nil where there is none
 	Exists   bool
 	Complete bool // the listing is: a negative answer may be trusted
 	Outline  bool // the listing is one
@@ -82,7 +83,8 @@ func (d *Dirs[E]) Lookup(dir, name string) (Found[E], bool) {
 	}
 	f := Found[E]{Complete: l.complete, Outline: l.outline, Fetched: l.fetched, Expires: l.expires}
 	if i, ok := l.index[name]; ok {
-		f.Entry, f.Exists = l.entries[i].Entry, true
+		f.Kept = &l.entries[i].Entry
+		f.Entry, f.Exists = *f.Kept, true
 	}
 	return f, true
 }

@@ -210,7 +210,7 @@ func (m *dirsModel) fill(dir string) Fill[int] {
 		case a := <-f.answer:
 			var filled Filled[int]
 			for _, name := range slices.Sorted(maps.Keys(a.entries)) {
-				filled.Entries = append(filled.Entries, Named[int]{name, a.entries[name]})
+				filled.Entries = append(filled.Entries, &Named[int]{name, a.entries[name]})
 			}
 			filled.Complete = true
 			return filled, a.err

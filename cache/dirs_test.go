@@ -17,7 +17,7 @@ import (
 func listingOf(n int) Filled[int] {
 	f := Filled[int]{Complete: true}
 	for i := range n {
-		f.Entries = append(f.Entries, Named[int]{fmt.Sprintf("file%06d", i), i})
+		f.Entries = append(f.Entries, &Named[int]{fmt.Sprintf("file%06d", i), i})
 	}
 	return f
 }
@@ -45,29 +45,37 @@ func namesOf(l Listing[int]) []string {
 	return names
 }
 
+// values are the entries of a listing.
+func values(l Listing[int]) (entries []Named[int]) {
+	for _, e := range l.Entries {
+		entries = append(entries, *e)
+	}
+	return entries
+}
+
 func TestSnapshotIsImmutable(t *testing.T) {
 	d := newDirs(t, DirsConfig{})
-	load(t, d, "/d", Filled[int]{Entries: []Named[int]{{"b", 1}, {"a", 2}, {"c", 3}}, Complete: true})
+	load(t, d, "/d", Filled[int]{Entries: []*Named[int]{{"b", 1}, {"a", 2}, {"c", 3}}, Complete: true})
 	before, _ := d.Snapshot("/d")
-	want := slices.Clone(before.Entries)
+	want := values(before)
 
 	d.Put("/d", "b", 10)
 	d.Put("/d", "new", 4)
 	d.Remove("/d", "a")
-	_ = append(before.Entries, Named[int]{"mine", 0}) // must not land in the cache's slice
-	if !slices.Equal(before.Entries, want) {
-		t.Errorf("the snapshot changed to %v", before.Entries)
+	_ = append(before.Entries, &Named[int]{"mine", 0}) // must not land in the cache's slice
+	if got := values(before); !slices.Equal(got, want) {
+		t.Errorf("the snapshot changed to %v", got)
 	}
 	after, _ := d.Snapshot("/d")
-	if got, want := after.Entries, []Named[int]{{"b", 10}, {"c", 3}, {"new", 4}}; !slices.Equal(got, want) {
+	if got, want := values(after), []Named[int]{{"b", 10}, {"c", 3}, {"new", 4}}; !slices.Equal(got, want) {
 		t.Errorf("after the changes %v, want %v", got, want)
 	}
 }
 
 func TestListingWithANameTwice(t *testing.T) {
 	d := newDirs(t, DirsConfig{})
-	l := load(t, d, "/d", Filled[int]{Entries: []Named[int]{{"a", 1}, {"b", 2}, {"a", 3}}})
-	if got, want := l.Entries, []Named[int]{{"b", 2}, {"a", 3}}; !slices.Equal(got, want) {
+	l := load(t, d, "/d", Filled[int]{Entries: []*Named[int]{{"a", 1}, {"b", 2}, {"a", 3}}})
+	if got, want := values(l), []Named[int]{{"b", 2}, {"a", 3}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if f, ok := d.Lookup("/d", "nothing"); !ok || f.Exists || f.Complete {
@@ -229,7 +237,7 @@ func TestPutDoesNotCopyTheListing(t *testing.T) {
 	load(t, d, "/d", listingOf(1000))
 	d.Snapshot("/d")
 	d.Put("/d", "file000000", 1) // the one copy after a snapshot
-	at := func() *Named[int] { return &d.listingAt("/d").entries[0] }
+	at := func() **Named[int] { return &d.listingAt("/d").entries[0] }
 	first := at()
 	d.Put("/d", "file000001", 1)
 	d.Remove("/d", "file000002")

@@ -44,7 +44,7 @@ func TestLenOfAListing(t *testing.T) {
 		t.Errorf("an unknown directory has %d entries", n)
 	}
 	d.Load(t.Context(), "/a", 0, func(context.Context, func([]Early[int])) (Filled[int], error) {
-		return Filled[int]{Entries: []Named[int]{{"x", 1}, {"y", 2}}}, nil
+		return Filled[int]{Entries: []*Named[int]{{"x", 1}, {"y", 2}}}, nil
 	})
 	d.Put("/a", "z", 3)
 	d.Remove("/a", "x")

@@ -11,19 +11,18 @@ type Named[E any] struct {
 	Entry E
 }
 
-// Filled is what a fill found. The cache owns Entries from then on. Of
-// entries with the same name the last one counts.
+// Filled is what a fill found. The cache owns Entries, and what they point to, from then on.
+// Of entries with the same name the last one counts.
 type Filled[E any] struct {
-	Entries  []Named[E]
+	Entries  []*Named[E]
 	Complete bool // nothing is missing: a name that is not there does not exist
 	Outline  bool // names and types are right, and not all else: good for Outline, not for Load
 }
 
 // Listing is one directory as it was known at one moment. Entries are in the
-// server's order, own additions behind them; the slice is shared and must not
-// be modified.
+// server's order, own additions behind them; they are shared and must not be modified.
 type Listing[E any] struct {
-	Entries  []Named[E]
+	Entries  []*Named[E]
 	Complete bool
 	Outline  bool
 	Fetched  time.Time // when the server was asked
@@ -33,9 +32,10 @@ type Listing[E any] struct {
 // A listing is the mutable form, guarded by the mutex of its Dirs. Changes
 // cost the same however long it is: removing an entry leaves a hole, found by
 // index no longer pointing at it, and snapshots share the slice until an
-// element has to change.
+// element has to change. What an element points to never changes: it may be
+// remembered elsewhere, and goes when nobody does, not with its listing.
 type listing[E any] struct {
-	entries  []Named[E]
+	entries  []*Named[E]
 	index    map[string]int // name to position in entries
 	shared   bool           // a snapshot has entries: elements stay as they are, appending is allowed
 	complete bool
@@ -59,14 +59,14 @@ func (l *listing[E]) put(name string, e E) {
 	i, ok := l.index[name]
 	if !ok {
 		l.index[name] = len(l.entries)
-		l.entries = append(l.entries, Named[E]{name, e})
+		l.entries = append(l.entries, &Named[E]{name, e})
 		return
 	}
 	if l.shared {
 		l.entries = slices.Clone(l.entries)
 		l.shared = false
 	}
-	l.entries[i].Entry = e
+	l.entries[i] = &Named[E]{name, e}
 }
 
 func (l *listing[E]) remove(name string) {
@@ -78,7 +78,7 @@ func (l *listing[E]) remove(name string) {
 
 // compact closes the holes.
 func (l *listing[E]) compact() {
-	live := make([]Named[E], 0, len(l.index))
+	live := make([]*Named[E], 0, len(l.index))
 	for i, e := range l.entries {
 		if at, ok := l.index[e.Name]; ok && at == i {
 			l.index[e.Name] = len(live)

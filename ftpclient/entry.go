@@ -31,14 +31,14 @@ func (t Type) String() string {
 
 // Entry is one file as the server describes it. What the server does not tell
 // has the value named below, never a guess.
-type Entry struct {
+type Entry struct { // of which there are many: 128 bytes
 	Name      string        // last path element, raw bytes
-	Type      Type          //
 	Size      int64         // bytes; -1 unknown
 	ModTime   time.Time     // UTC; zero unknown
 	Precision time.Duration // of ModTime: 1s, 1min, 24h...; 0 unknown
 	Mode      fs.FileMode   // permission bits plus setuid, setgid and sticky
 	HasMode   bool          // Mode is known
+	Type      Type          //
 	Followed  bool          // the name is a symbolic link's, all else what that leads to: see Follow
 	Owner     string        // name or number; "" unknown
 	Group     string        // name or number; "" unknown

@@ -14,23 +14,23 @@ func TestParseFacts(t *testing.T) {
 		want Entry
 	}{
 		{"TYPE=File;SIZE=951;Modify=20150813175250;Unique=1U9; x", // proftpd and others, any case
-			Entry{"x", TypeFile, 951, at, time.Second, 0, false, false, "", "", "", "1U9"}},
+			Entry{"x", 951, at, time.Second, 0, false, TypeFile, false, "", "", "", "1U9"}},
 		{"type=file;size=0;modify=20150813175250.123;UNIX.mode=0o644; pyftpdlib",
-			Entry{"pyftpdlib", TypeFile, 0, at.Add(123 * time.Millisecond), time.Millisecond, 0o644, true, false, "", "", "", ""}},
+			Entry{"pyftpdlib", 0, at.Add(123 * time.Millisecond), time.Millisecond, 0o644, true, TypeFile, false, "", "", "", ""}},
 		{"type=dir;sizd=4096;UNIX.mode=01777;UNIX.uid=7;UNIX.gid=8; pure-ftpd",
-			Entry{"pure-ftpd", TypeDir, 4096, time.Time{}, 0, 0o777 | fs.ModeSticky, true, false, "7", "8", "", ""}},
+			Entry{"pure-ftpd", 4096, time.Time{}, 0, 0o777 | fs.ModeSticky, true, TypeDir, false, "7", "8", "", ""}},
 		{"UNIX.group=0;UNIX.groupname=root;UNIX.owner=5;UNIX.ownername=ann;type=OS.unix=symlink; l",
-			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, false, "ann", "root", "", ""}},
+			Entry{"l", -1, time.Time{}, 0, 0, false, TypeLink, false, "ann", "root", "", ""}},
 		{"type=OS.UNIX=slink:/a b; l",
-			Entry{"l", TypeLink, -1, time.Time{}, 0, 0, false, false, "", "", "/a b", ""}},
+			Entry{"l", -1, time.Time{}, 0, 0, false, TypeLink, false, "", "", "/a b", ""}},
 		{"type=OS.unix=chr-1/3; null",
-			Entry{"null", TypeOther, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
+			Entry{"null", -1, time.Time{}, 0, 0, false, TypeOther, false, "", "", "", ""}},
 		{"type=cdir; /full/path", // MLST
-			Entry{"/full/path", TypeDir, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
+			Entry{"/full/path", -1, time.Time{}, 0, 0, false, TypeDir, false, "", "", "", ""}},
 		{"type=file;   two blanks; a=b ",
-			Entry{"  two blanks; a=b ", TypeFile, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
+			Entry{"  two blanks; a=b ", -1, time.Time{}, 0, 0, false, TypeFile, false, "", "", "", ""}},
 		{"type=file;size=9223372036854775808;modify=20150230000000;UNIX.mode=rw; wrong values",
-			Entry{"wrong values", TypeFile, -1, time.Time{}, 0, 0, false, false, "", "", "", ""}},
+			Entry{"wrong values", -1, time.Time{}, 0, 0, false, TypeFile, false, "", "", "", ""}},
 	}
 	for _, tt := range tests {
 		got, err := parseFacts(tt.line)

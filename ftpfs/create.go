@@ -73,7 +73,7 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 		case found.Entry.Type == ftpclient.TypeDir:
 			return fail(syscall.EISDIR)
 		}
-		n, _ = f.enter(dir, found.Entry)
+		n, _ = f.enter(dir, &found.Entry)
 		h, e, kernel, err = f.open(ctx, n, flags)
 		if err == nil && flags&fuse.OpenTruncate != 0 {
 			if err = h.content.truncate(0); err != nil {
@@ -84,11 +84,11 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 		if err := f.client.CheckName(path); err != nil {
 			return fail(err)
 		}
-		e = ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
+		made := ftpclient.Entry{Name: name, Type: ftpclient.TypeFile, ModTime: time.Now().UTC(), Precision: time.Nanosecond}
 		if unusual(mode) {
-			e.Mode, e.HasMode = mode.Perm(), true
+			made.Mode, made.HasMode = mode.Perm(), true
 		}
-		n, e = f.enter(dir, e)
+		n, e = f.enter(dir, &made)
 		h = &handle{node: n, writing: true} // the file itself is what was written
 		h.content, err = f.contents.create(n, mode)
 		if err == nil && f.uploads.delay > 0 {

@@ -66,10 +66,12 @@ func (s *server) found(dir *node, r *fuse.LookupRequest, found cache.Found[ftpcl
 	if found.Entry.Type != ftpclient.TypeDir {
 		s.fs.tree.looked.Store(true)
 	}
-	if found.Entry.Name != r.Name { // one string of the two is in memory anyway
-		found.Entry.Name = r.Name
+	shown := found.Kept
+	if shown == nil || shown.Name != r.Name {
+		shown = &found.Entry
+		shown.Name = r.Name
 	}
-	n, e := s.fs.enter(dir, found.Entry)
+	n, e := s.fs.enter(dir, shown)
 	r.Respond(s.fs.entered(n, e, left))
 }
 
@@ -85,14 +87,15 @@ func (f *FS) entered(n *node, e ftpclient.Entry, valid time.Duration) *fuse.Look
 }
 
 // enter finds or makes the node of an entry, for one more lookup of the
-// kernel's, and returns the entry as it is with local changes.
-func (f *FS) enter(dir *node, e ftpclient.Entry) (*node, ftpclient.Entry) {
-	n := f.nodes.enter(dir, e)
+// kernel's, and returns the entry as it is with local changes. The one given
+// must not change any more.
+func (f *FS) enter(dir *node, e *ftpclient.Entry) (*node, ftpclient.Entry) {
+	n := f.nodes.share(dir, e)
 	if c := f.nodes.contentOf(n); c != nil {
-		c.notice(e)
-		e = c.overlay(e)
+		c.notice(*e)
+		return n, c.overlay(*e)
 	}
-	return n, e
+	return n, *e
 }
 
 // localChild returns the entry of a file that is newer here than on the server.
@@ -131,7 +134,7 @@ func (s *server) makeDir(dir *node, r *fuse.MkdirRequest) {
 			s.fs.tree.put(path, e)
 		}
 		return func() {
-			n, e := s.fs.enter(dir, e)
+			n, e := s.fs.enter(dir, &e)
 			r.Respond(&fuse.MkdirResponse{LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL)})
 		}, nil
 	}, func() { s.fs.notifier.entry(dir, name) })

@@ -88,7 +88,7 @@ func (t *tree) sketch(dir string, o ftpclient.Outline) (cache.Filled[ftpclient.E
 		case isTemp(e.Name) && !t.temps.has(e.Name), len(e.Name) > maxName:
 			return cache.Filled[ftpclient.Entry]{}, errNoOutline // what is done with it depends on more than its name
 		case !t.temps.has(e.Name):
-			filled.Entries = append(filled.Entries, cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
+			filled.Entries = append(filled.Entries, &cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
 		}
 	}
 	parent, name := split(dir)
@@ -123,7 +123,7 @@ func (t *tree) settle(ctx context.Context, dir, name string, found cache.Found[f
 	}
 	t.applyStamp(dir, &e)
 	t.dirs.Refine(dir, name, e)
-	found.Entry = e
+	found.Entry, found.Kept = e, nil
 	return found, true
 }
 

@@ -13,28 +13,29 @@ const rootID = 1 // the kernel's number for the root of every FUSE file system
 
 // A node is one file, directory or link that the kernel knows, or that is
 // open or waits for its upload. It keeps its identity when it is renamed.
-type node struct { // of which there are many: 240 bytes
-	id    uint64 // the kernel's number, never used twice
-	ino   uint64 // the inode number that users see
-	isDir bool
-
+type node struct { // of which there are many: 96 bytes
+	id      uint64     // the kernel's number, never used twice
+	ino     uint64     // the inode number that users see
 	opening sync.Mutex // one content at a time is made; taken before nodes.mu
 
 	// The fields below are guarded by nodes.mu.
 
 	parent   *node
-	name     string
 	children map[string]*node // known nodes only, not the listing
 	twin     *node            // another one with the same number: one file under two names
+	entry    *ftpclient.Entry // as last seen, under its name here; it may be the listing's and never changes
+	content  *content         // while open or not uploaded
+	kept     *ftpclient.Entry // the version whose pages the kernel may keep; nil: none
 	lookups  uint64           // what the kernel will forget one day
 	pins     int32            // open handles, requests at work, pending uploads
+	isDir    bool             // never changes
 	gone     bool             // it has no name any more
 	unlinked bool             // since we removed or replaced it: its bytes are not wanted
 	shifted  bool             // the kernel's pages have bytes that are elsewhere in the file, or nowhere
-	entry    ftpclient.Entry  // as last seen
-	content  *content         // while open or not uploaded
-	kept     *ftpclient.Entry // the version whose pages the kernel may keep; nil: none
 }
+
+// name is where n is in parent. It wants nodes.mu held.
+func (n *node) name() string { return n.entry.Name }
 
 // nodes is the table of all nodes. Nothing here blocks.
 type nodes struct {
@@ -64,7 +65,7 @@ type place struct {
 }
 
 func newNodes() *nodes {
-	root := &node{id: rootID, ino: rootID, isDir: true, lookups: 1, entry: ftpclient.Entry{Type: ftpclient.TypeDir}}
+	root := &node{id: rootID, ino: rootID, isDir: true, lookups: 1, entry: &ftpclient.Entry{Type: ftpclient.TypeDir}}
 	ns := &nodes{
 		byID:  map[uint64]*node{rootID: root},
 		next:  rootID + 1,
@@ -100,12 +101,12 @@ func (n *node) path() (string, bool) {
 		if m.gone {
 			return "", false
 		}
-		length += 1 + len(m.name)
+		length += 1 + len(m.name())
 	}
 	buf := make([]byte, length)
 	for m := n; m.parent != nil; m = m.parent {
-		length -= len(m.name)
-		copy(buf[length:], m.name)
+		length -= len(m.name())
+		copy(buf[length:], m.name())
 		length--
 		buf[length] = '/'
 	}
@@ -122,7 +123,10 @@ func (ns *nodes) known(dir *node, name string) *node {
 // enter finds or makes the node for an entry of dir and counts one lookup,
 // which the kernel gives back by forget. An entry of another kind than the
 // node under its name is something new.
-func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
+func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node { return ns.share(dir, &e) }
+
+// share is enter for an entry that is in memory anyway and never changes.
+func (ns *nodes) share(dir *node, e *ftpclient.Entry) *node {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	n := dir.children[e.Name]
@@ -131,7 +135,7 @@ func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
 		n = nil
 	}
 	if n == nil {
-		n = &node{id: ns.next, ino: ns.number(dir, e), isDir: e.Type == ftpclient.TypeDir, parent: dir, name: e.Name}
+		n = &node{id: ns.next, ino: ns.number(dir, *e), isDir: e.Type == ftpclient.TypeDir, parent: dir}
 		ns.next++
 		ns.byID[n.id] = n
 		n.twin = ns.live[n.ino]
@@ -141,7 +145,7 @@ func (ns *nodes) enter(dir *node, e ftpclient.Entry) *node {
 		}
 		dir.children[e.Name] = n
 	} else {
-		ns.compare(n.entry, e)
+		ns.compare(*n.entry, *e)
 	}
 	n.lookups++
 	n.entry = e
@@ -198,7 +202,7 @@ func (ns *nodes) allows(ino uint64, at place, e ftpclient.Entry) bool {
 	}
 	twins := 0
 	for n := ns.live[ino]; n != nil; n = n.twin {
-		if twins++; twins >= mostTwins || !mayBeOne(n.entry, e) {
+		if twins++; twins >= mostTwins || !mayBeOne(*n.entry, e) {
 			return false
 		}
 	}
@@ -264,8 +268,8 @@ func (ns *nodes) collect(n *node) {
 		delete(ns.byID, n.id)
 		ns.bury(n)
 		parent := n.parent
-		if !n.gone && parent.children[n.name] == n {
-			delete(parent.children, n.name)
+		if !n.gone && parent.children[n.name()] == n {
+			delete(parent.children, n.name())
 			ns.remember(n)
 		}
 		n = parent
@@ -290,11 +294,9 @@ func (ns *nodes) bury(n *node) {
 // remember keeps the number of a name that would get another one next time. It
 // wants nodes.mu held.
 func (ns *nodes) remember(n *node) {
-	e := n.entry
-	e.Name = n.name
-	_, known := ns.identities.of(e)
-	if !known && ns.identities.seen.Load() || ns.number(n.parent, e) != n.ino {
-		ns.give(place{n.parent.ino, n.name}, n.ino)
+	_, known := ns.identities.of(*n.entry)
+	if !known && ns.identities.seen.Load() || ns.number(n.parent, *n.entry) != n.ino {
+		ns.give(place{n.parent.ino, n.name()}, n.ino)
 	}
 }
 
@@ -308,10 +310,10 @@ func (ns *nodes) give(at place, ino uint64) {
 // nodes.mu held.
 func (ns *nodes) detach(n *node) {
 	n.gone = true
-	if n.parent.children[n.name] == n {
-		delete(n.parent.children, n.name)
+	if n.parent.children[n.name()] == n {
+		delete(n.parent.children, n.name())
 	}
-	ns.release(place{n.parent.ino, n.name})
+	ns.release(place{n.parent.ino, n.name()})
 	ns.collect(n)
 }
 
@@ -361,8 +363,8 @@ func (ns *nodes) move(dir *node, e ftpclient.Entry, newDir *node, newName string
 		return
 	}
 	delete(dir.children, name)
-	n.parent, n.name = newDir, newName
-	n.entry.Name = newName
+	n.parent = newDir
+	n.see(*n.entry, newName)
 	if newDir.children == nil {
 		newDir.children = make(map[string]*node)
 	}
@@ -382,28 +384,36 @@ func (ns *nodes) contentOf(n *node) *content {
 func (ns *nodes) entryOf(n *node) ftpclient.Entry {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	return n.entry
+	return *n.entry
 }
 
 func (ns *nodes) setEntry(n *node, e ftpclient.Entry) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	e.Name = n.name
-	n.entry = e
+	n.see(e, n.name())
+}
+
+// see makes e the entry of n, under a name. It wants nodes.mu held.
+func (n *node) see(e ftpclient.Entry, name string) {
+	if e.Name = name; e != *n.entry { // else the one that is shared does
+		n.entry = &e
+	}
 }
 
 // setTarget remembers where a link leads.
 func (ns *nodes) setTarget(n *node, target string) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	n.entry.Target = target
+	e := *n.entry
+	e.Target = target
+	n.see(e, n.name())
 }
 
 // state returns all that is known of n at one moment.
 func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpclient.Entry, gone bool) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	return n.parent, n.name, n.content, n.entry, n.gone
+	return n.parent, n.name(), n.content, *n.entry, n.gone
 }
 
 // sizeOf is how long n is, which has the entry e: an open file may have turned out to

@@ -120,8 +120,7 @@ func (f *FS) fetchAhead(ctx context.Context, dir *node, name string) error {
 	if e := found.Entry; !named || !ok || e.Type != ftpclient.TypeFile || e.Size <= 0 || e.Size > maxAhead || fleeting(e) {
 		return nil
 	}
-	found.Entry.Name = name
-	n, e := f.enter(dir, found.Entry)
+	n, e := f.enter(dir, found.Kept)
 	defer f.nodes.forget(n.id, 1)
 	c, err := f.contents.open(n, e, false)
 	if err != nil {

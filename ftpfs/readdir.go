@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,6 +30,9 @@ type dirHandle struct {
 	seen    map[string]struct{}             // names in data while there is an arrival
 	err     error                           // why data will never be all
 }
+
+// direntSize is how much an entry takes besides its name, at most.
+const direntSize = 24 + 7
 
 // fullerIn is how long a reader waits for its buffer to become full when some names are there.
 const fullerIn = 10 * time.Millisecond
@@ -242,9 +246,17 @@ func (d *dirHandle) complete(listing cache.Listing[ftpclient.Entry]) {
 	ns := d.fs.nodes
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
+	size := 0
+	for _, e := range listing.Entries[min(d.taken, len(listing.Entries)):] {
+		size += direntSize + len(e.Name)
+	}
+	d.data = slices.Grow(d.data, size)
 	for _, e := range listing.Entries {
 		delete(fresh, e.Name)
 		d.add(e.Entry)
+		if n := d.node.children[e.Name]; n != nil && *n.entry == e.Entry {
+			n.entry = &e.Entry // it had come before the listing was whole, and was in memory twice
+		}
 	}
 	for name := range fresh {
 		d.add(ftpclient.Entry{Name: name, Type: ftpclient.TypeFile})

@@ -66,9 +66,9 @@ func (f *FS) changed(dir string, old, now cache.Listing[ftpclient.Entry]) {
 	if n == nil {
 		return
 	}
-	was := make(map[string]ftpclient.Entry, len(old.Entries))
+	was := make(map[string]*ftpclient.Entry, len(old.Entries))
 	for _, e := range old.Entries {
-		was[e.Name] = e.Entry
+		was[e.Name] = &e.Entry
 	}
 	for _, e := range now.Entries {
 		before, known := was[e.Name]
@@ -80,7 +80,7 @@ func (f *FS) changed(dir string, old, now cache.Listing[ftpclient.Entry]) {
 			}
 			continue
 		}
-		if child := f.nodes.known(n, e.Name); child != nil && !looksAlike(before, e.Entry) {
+		if child := f.nodes.known(n, e.Name); child != nil && !looksAlike(*before, e.Entry) {
 			f.saw(child, f.nodes.contentOf(child), e.Entry)
 			f.notifier.attributes(child)
 		}

@@ -36,7 +36,7 @@ func (s *server) symlink(dir *node, r *fuse.SymlinkRequest) {
 			return nil, err
 		}
 		return func() {
-			n, e := s.fs.enter(dir, e)
+			n, e := s.fs.enter(dir, &e)
 			r.Respond(&fuse.SymlinkResponse{LookupResponse: *s.fs.entered(n, e, s.fs.opts.DirTTL)})
 		}, nil
 	}, func() { s.fs.notifier.entry(dir, name) })

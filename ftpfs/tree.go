@@ -200,7 +200,7 @@ func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing
 	if err := t.refine(ctx, dir, listing.Entries); err != nil {
 		return cache.Filled[ftpclient.Entry]{}, err
 	}
-	named := make([]cache.Named[ftpclient.Entry], 0, len(listing.Entries))
+	named := make([]*cache.Named[ftpclient.Entry], 0, len(listing.Entries))
 	long := 0
 	for _, e := range listing.Entries {
 		if len(e.Name) > maxName {
@@ -214,7 +214,7 @@ func (t *tree) digest(ctx context.Context, dir string, listing ftpclient.Listing
 			e.Size = -1
 		}
 		t.applyStamp(dir, &e)
-		named = append(named, cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
+		named = append(named, &cache.Named[ftpclient.Entry]{Name: e.Name, Entry: e})
 	}
 	if long > 0 {
 		t.log.Warn("names of more than 255 bytes are not shown", "dir", dir, "names", long)

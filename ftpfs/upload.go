@@ -404,7 +404,8 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	c.unkeep()
 	c.journal() // what comes now builds upon this version
 	u.nodes.mu.Lock()
-	n.entry, n.kept = e, &e
+	n.see(e, n.name())
+	n.kept = n.entry
 	u.nodes.mu.Unlock()
 	u.tidy()
 }
