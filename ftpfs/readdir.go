@@ -23,6 +23,7 @@ type dirHandle struct {
 	dir  string // the server's path, when it was opened
 
 	mu      sync.Mutex
+	here    map[string]uint64               // files that the server may lack, before the listing was asked for
 	data    []byte                          // entries, as the kernel takes them; only appended to, until rewound
 	read    bool                            // something was read since data was begun
 	arrival *cache.Arrival[ftpclient.Entry] // brings more; nil when data is all
@@ -47,7 +48,7 @@ func (s *server) openDir(n *node, r *fuse.OpenRequest) {
 	}
 	dir := below(s.fs.tree.root, path)
 	s.fs.walker.opens(dir)
-	d := &dirHandle{fs: s.fs, node: n, dir: dir}
+	d := &dirHandle{fs: s.fs, node: n, dir: dir, here: s.fs.freshChildren(n)}
 	opened := func() { r.Respond(&fuse.OpenResponse{Handle: s.fs.handles.add(&handle{node: n, dir: d})}) }
 	if listing, ok := s.fs.tree.dirs.Snapshot(dir); ok {
 		s.fs.renewal.used(dir, listing.Expires)
@@ -114,6 +115,7 @@ func (d *dirHandle) start(offset int64) error {
 	if !again || !named {
 		return nil
 	}
+	d.here = d.fs.freshChildren(d.node)
 	dir := below(d.fs.tree.root, path)
 	if listing, ok := d.fs.tree.dirs.Snapshot(dir); ok {
 		d.begin(nil)
@@ -240,12 +242,17 @@ func (d *dirHandle) begin(arrival *cache.Arrival[ftpclient.Entry]) {
 }
 
 // complete adds what a listing has beside the names that came before it, and what is only here
-// so far. d.mu is held.
+// so far, or was when the listing was asked for: it may have been stored behind that. d.mu is held.
 func (d *dirHandle) complete(listing cache.Listing[ftpclient.Entry]) {
 	fresh := d.fs.freshChildren(d.node)
 	ns := d.fs.nodes
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
+	for name, ino := range d.here {
+		if d.node.children[name] != nil {
+			fresh[name] = ino
+		}
+	}
 	size := 0
 	for _, e := range listing.Entries[min(d.taken, len(listing.Entries)):] {
 		size += direntSize + len(e.Name)
@@ -290,7 +297,7 @@ func (d *dirHandle) Close() {
 	d.leave()
 }
 
-// freshChildren are the files of dir that the server does not have yet.
+// freshChildren are the files of dir that the server does not have yet, or not as they are.
 func (f *FS) freshChildren(dir *node) map[string]uint64 {
 	type child struct {
 		name string
@@ -307,7 +314,7 @@ func (f *FS) freshChildren(dir *node) map[string]uint64 {
 	f.nodes.mu.Unlock()
 	fresh := make(map[string]uint64)
 	for _, ch := range children {
-		if ch.c.isFresh() {
+		if ch.c.isFresh() || ch.c.local() {
 			fresh[ch.name] = ch.ino
 		}
 	}
