@@ -161,3 +161,10 @@ func (w *Writer) takeOver(c *conn, o opened) {
 		c.interrupt(errAborted)
 	}
 }
+
+// keepsFirst tells whether a server refuses to store a file once more because it has begun to
+// store it: that says nothing about the file.
+func keepsFirst(err error) bool {
+	e, refused := errors.AsType[*Error](err)
+	return refused && (e.Code == 550 || e.Code == 553)
+}

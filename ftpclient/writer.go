@@ -162,8 +162,11 @@ func (w *Writer) complete(ctx context.Context) error {
 	w.err = w.errClosed()
 	err := w.end(ctx)
 	if w.mayRepeat(err) || w.tooHasty(err) {
-		if err = w.repeat(ctx); err == nil {
+		switch again := w.repeat(ctx); {
+		case again == nil:
 			err = w.end(ctx)
+		case !keepsFirst(again):
+			err = again
 		}
 	}
 	return lost(w.verb, w.path, err)
