@@ -27,7 +27,7 @@ const (
 // the server, what a write has returned for is there after the next mount, and
 // under its name a file is never a mixture of two states.
 func TestCrashModel(t *testing.T) {
-	checks, only := 3, "in-place"
+	checks, only := 3, "embedded,in-place"
 	if text := os.Getenv(crashChecksEnv); text != "" {
 		checks, _ = strconv.Atoi(text)
 		only = ""

@@ -109,8 +109,7 @@ func (m *crashModel) closes(t *rapid.T) { m.close(t, m.slot(t, true)) }
 func (m *crashModel) close(t *rapid.T, slot int) {
 	h := m.open[slot]
 	m.open[slot] = nil
-	// As long as it is empty, the last descriptor of a program brings the verdict.
-	owed := len(h.file.data) == 0 && slices.ContainsFunc(m.open[:], func(o *crashHandle) bool { return o != nil && o.file == h.file })
+	owed := len(h.file.data) == 0 // the last descriptor of a program brings the verdict on a file that is empty so far
 	if m.attempt(t, fmt.Sprintf("close %d %s", slot, h.file.path), func() error { return syscall.Close(h.fd) }, func() { h.file.unborn = false }) && !m.behind && !owed {
 		m.served(t, "close", h.file)
 	}
@@ -157,7 +156,8 @@ func (m *crashModel) fault(t *rapid.T) {
 	verb := crashVerb.Draw(t, "verb")
 	n := crashOffset.Draw(t, "bytes")
 	m.shaky = true
-	switch kind := rapid.IntRange(0, 4).Draw(t, "fault"); kind {
+	kind := rapid.IntRange(0, 4).Draw(t, "fault")
+	switch kind {
 	case 0:
 		m.server.DropData(verb, n, 1)
 	case 1:
@@ -171,5 +171,5 @@ func (m *crashModel) fault(t *rapid.T) {
 		how := rapid.SampledFrom([]ftptest.Failure{ftptest.Reset, ftptest.HalfClose, ftptest.Leave}).Draw(t, "how")
 		m.server.Fail(verb, at, how, 1)
 	}
-	t.Logf("fault %s after %d", verb, n)
+	m.tell(t, "fault %d %s after %d", kind, verb, n)
 }

@@ -42,6 +42,7 @@ type crashModel struct {
 	open   [4]*crashHandle
 	states map[[32]byte]bool // that files have had
 	recent []transition
+	done   []string // in this check
 
 	checks, steps, kills, met, others, litter int
 	failed                                    map[string]int // operations
@@ -98,7 +99,7 @@ func (m *crashModel) at(path string) string { return filepath.Join(m.mount.dir, 
 func (m *crashModel) fatal(t *rapid.T, format string, args ...any) {
 	t.Helper()
 	m.broken = true
-	t.Fatalf(format+"\nthe mount has logged: %s", append(args, tail(m.mount.log(), 3000))...)
+	t.Fatalf(format+"\nafter: %s\nthe mount has logged: %s", append(args, strings.Join(m.done, "; "), tail(m.mount.log(), 5000))...)
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
@@ -107,6 +108,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 func (m *crashModel) begin(t *rapid.T) {
 	m.reset()
 	m.dir, m.short = fmt.Sprint("check", m.checks), false
+	m.done = nil
 	m.files, m.states, m.recent = make(map[string]*crashFile), make(map[[32]byte]bool), nil
 	if m.failed == nil {
 		m.failed = make(map[string]int)
@@ -186,6 +188,13 @@ func (m *crashModel) set(f *crashFile, data []byte, off int, p []byte) {
 	f.data, f.unborn = data, false
 }
 
+// tell notes what happens.
+func (m *crashModel) tell(t *rapid.T, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	t.Log(text)
+	m.done = append(m.done, text)
+}
+
 // attempt does an operation. If it fails, change may have happened or not, or, of
 // a write, a part of it: then that is looked up.
 func (m *crashModel) attempt(t *rapid.T, what string, op func() error, change func()) bool {
@@ -193,7 +202,7 @@ func (m *crashModel) attempt(t *rapid.T, what string, op func() error, change fu
 	m.steps++
 	before := m.save()
 	err := op()
-	t.Logf("%s: %v", what, err)
+	m.tell(t, "%s: %v", what, err)
 	if err == nil {
 		change()
 		return true
@@ -398,6 +407,7 @@ func (m *crashModel) killDuring(t *rapid.T, delay int, op func(i int) bool) {
 	pid := m.pid
 	m.down = true
 	m.kills++
+	m.tell(t, "kill %d after %d µs", pid, delay)
 	go func() {
 		time.Sleep(time.Duration(delay) * time.Microsecond)
 		killed <- syscall.Kill(pid, syscall.SIGKILL)
