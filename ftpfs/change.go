@@ -12,20 +12,20 @@ import (
 // or at whatever end the file has. It is refused when the server will not have
 // the file, or when the file is another content's by now.
 func (c *content) begin(placed bool) error {
-	moved, err := c.changeable(placed)
+	news, err := c.changeable(placed)
 	if err != nil {
 		return err
 	}
 	c.noted.Do(c.journal)
-	if moved {
+	if news {
 		c.journal()
 	}
 	return nil
 }
 
-// changeable is begin without the journal. It answers whether the place matters
-// only now.
-func (c *content) changeable(placed bool) (moved bool, err error) {
+// changeable is begin without the journal. It answers whether that has to know more than
+// the change: the place matters only now, or somebody writes to what was being removed.
+func (c *content) changeable(placed bool) (news bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -35,9 +35,9 @@ func (c *content) changeable(placed bool) (moved bool, err error) {
 		return false, syscall.ESTALE
 	}
 	c.changes++
-	moved = placed && !c.placed
-	c.placed = c.placed || placed
-	return moved, nil
+	news = placed && !c.placed || c.doomed
+	c.placed, c.doomed = c.placed || placed, false
+	return news, nil
 }
 
 // end ends what begin announced. note, unless it is nil, is told of the change.

@@ -195,6 +195,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 		hidden := f.tree.temps.beside(path)
 		c.dooms(hidden)
 		if err := f.client.Rename(ctx, path, hidden); err != nil {
+			if !uncertain(err) {
+				c.spares()
+			}
 			err = f.tree.explainRemove(ctx, path, false, err)
 			f.tree.doubt(err, path)
 			return err
@@ -208,6 +211,9 @@ func (f *FS) remove(ctx context.Context, dir *node, name string, isDir bool) err
 			c.dooms("")
 		}
 		if err := f.tree.remove(ctx, path, isDir); err != nil && !(c != nil && c.isFresh() && errno(err) == syscall.ENOENT) {
+			if c != nil && !uncertain(err) {
+				c.spares()
+			}
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"syscall"
 
 	"ftpfs/ftpclient"
 )
@@ -29,7 +30,10 @@ func (f *FS) hollow(ctx context.Context, n *node) (bool, error) {
 	listing, ok := f.tree.dirs.Snapshot(dir)
 	if !ok {
 		var err error
-		if listing, err = f.tree.list(ctx, dir, freshEnough); err != nil {
+		switch listing, err = f.tree.list(ctx, dir, freshEnough); {
+		case errno(err) == syscall.EACCES:
+			return false, nil // a drop box
+		case err != nil:
 			return false, err
 		}
 	}

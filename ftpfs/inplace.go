@@ -85,9 +85,9 @@ func (c *content) keep(release func()) (undo func()) {
 	}
 }
 
-// spoil is told that an upload of c has made its file on the server a part of it:
+// spoil is told that an upload of c has made its file on the server now, a part of it:
 // the whole of it is stored next, over that. It answers false if it is not all here.
-func (c *content) spoil() bool {
+func (c *content) spoil(now ftpclient.Entry) bool {
 	release := c.file.Keep()
 	if start, end := c.file.Missing(0, c.file.Size()); start < end {
 		release()
@@ -95,6 +95,11 @@ func (c *content) spoil() bool {
 	}
 	c.file.Claim()
 	c.keep(release)
+	c.mu.Lock()
+	c.prior, c.fresh, c.stale, c.torn = c.base, false, false, false
+	c.base.Size, c.base.ModTime, c.base.Precision = now.Size, now.ModTime, now.Precision
+	c.mu.Unlock()
+	c.journal()
 	return true
 }
 

@@ -191,6 +191,14 @@ func (c *content) dooms(hidden string) {
 	c.journal()
 }
 
+// spares is told that the server has not done that.
+func (c *content) spares() {
+	c.mu.Lock()
+	c.doomed = false
+	c.mu.Unlock()
+	c.journal()
+}
+
 func (c *content) isDoomed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -60,7 +60,7 @@ func TestJournalHasTheTimeOfTheLastWrite(t *testing.T) {
 // A note may say anything: what is taken over of it is the same when it is written down and
 // read again.
 func FuzzNote(f *testing.F) {
-	f.Add([]byte(`{"base":{"size":3,"time":[1,2],"unit":1000000000,"mode":420},"fresh":true,"tail":7,"mtime":[5,6],"mode":384,"temp":"YQ==","left":["Yg=="],"aside":"Yw==","sent":{"size":-1,"time":[-1,99],"unit":0}}`))
+	f.Add([]byte(`{"base":{"size":3,"time":[1,2],"unit":1000000000,"mode":420},"fresh":true,"tail":7,"mtime":[5,6],"mode":384,"temp":"YQ==","left":["Yg=="],"aside":"Yw==","doomed":true,"sent":[{"size":-1,"time":[-1,99],"unit":0},{"size":5,"time":[7,0],"unit":1000000000}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var c, again content
 		if c.restore(text) != nil {

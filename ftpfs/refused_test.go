@@ -338,3 +338,30 @@ os.close(f)
 		t.Errorf("the server has %q", got)
 	}
 }
+
+// The server refuses to remove a file that was changed here: the changes are kept as others are.
+func TestChangesOfAFileWhoseRemovalIsRefused(t *testing.T) {
+	t.Parallel()
+	old := strings.Repeat("old.", 750_000)
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": old})
+	server.DropData("RETR", 0, ftptest.Always)
+	server.Refuse("RNFR", "550 Permission denied.", ftptest.Always)
+	python(t, m, `
+f = os.open("file", os.O_WRONLY)
+os.write(f, b"one")
+fails(errno.EACCES, os.unlink, "file")
+try:
+    os.close(f)
+except OSError:
+    pass
+`)
+	server.ClearFaults()
+	if err := server.Fs().Remove("/file"); err != nil {
+		t.Fatal(err)
+	}
+	m.Unmount() // tries again
+	beside, err := afero.Glob(server.Fs(), "/file.conflict-*")
+	if err != nil || len(beside) != 1 {
+		t.Errorf("beside it are %q (%v)", beside, err)
+	}
+}

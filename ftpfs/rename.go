@@ -103,8 +103,11 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	}
 	if replaced != nil {
 		// A later mount could not tell whether what waits here is newer than what has its
-		// name now. If it cannot be stored, that is no reason to keep it.
-		f.uploads.commitLocked(ctx, target, replaced)
+		// name now. If it cannot be stored, that is no reason to keep it; and what is still being
+		// written nobody shall see.
+		if !replaced.writing() {
+			f.uploads.commitLocked(ctx, target, replaced)
+		}
 		replaced.save(ctx)
 	}
 	defer c.quiet()()

@@ -52,7 +52,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	if start >= end || now != nil { // else it may be all that there is
 		u.sweepLeft(c)
 	}
-	if !newer || now != nil && c.isPart(*now) && c.spoil() {
+	if !newer || now != nil && c.isPart(*now) && c.spoil(*now) {
 		return u.commitLocked(ctx, n, c)
 	}
 	gen, _ = c.file.Dirty()

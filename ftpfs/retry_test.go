@@ -105,3 +105,32 @@ func TestEmptyFileIsInTheJournal(t *testing.T) {
 	}
 	m.Unmount()
 }
+
+// wantBeside fails unless the server has theirs in /file and ours in one file beside it.
+func wantBeside(t *testing.T, server *ftptest.Embedded, theirs string, ours func(string) bool) {
+	t.Helper()
+	if got := served(t, server, "/file"); got != theirs {
+		t.Errorf("the server has %.20q", got)
+	}
+	beside, err := afero.Glob(server.Fs(), "/file.conflict-*")
+	if err != nil || len(beside) != 1 {
+		t.Fatalf("beside it are %q (%v)", beside, err)
+	}
+	if got := served(t, server, beside[0]); !ours(got) {
+		t.Errorf("%s has %d bytes", beside[0], len(got))
+	}
+}
+
+// What somebody else has stored in the place of a file that our upload had left short
+// is not taken for that.
+func TestShortFileThatSomebodyReplaces(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": strings.Repeat("old.", 100_000)})
+	server.EndData("STOR", 100_000, 1)
+	m.Run("! (printf X | dd of=file bs=1 seek=1000 conv=notrunc status=none) 2> /dev/null")
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Unmount() // tries again
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 400_000 && s[1000] == 'X' })
+}

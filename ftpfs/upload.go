@@ -185,7 +185,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	finish := func(size int64) (ftpclient.Entry, error) {
 		e, err := u.finish(ctx, c, w, temp, path, own, size)
 		if own && errors.Is(err, io.ErrShortWrite) {
-			c.spoil()
+			u.cameShort(ctx, c, path, size)
 		}
 		return e, err
 	}
@@ -270,6 +270,15 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 		return e, fmt.Errorf("%s has %d bytes of %d on the server: %w", path, e.Size, size, io.ErrShortWrite)
 	}
 	return e, nil
+}
+
+// cameShort finds out what the server has of c under path since an upload that it has not got
+// all of: whatever else is there at the next try is somebody else's.
+func (u *uploads) cameShort(ctx context.Context, c *content, path string, size int64) {
+	c.unanswered()
+	if now, err := u.tree.find(ctx, path); err == nil && now.Size != size {
+		c.spoil(now)
+	}
 }
 
 // complete fetches what is not here of the bytes from off to end.

@@ -254,3 +254,24 @@ func TestFileIsRemovedAfterItsUploadWasLost(t *testing.T) {
 	m.Unmount()
 	wantNames(t, server, "/")
 }
+
+// A file that is being written when another one replaces it is never seen half written.
+func TestReplacedWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/file": "old", "/new": "new"})
+	server.Log().Reset()
+	python(t, m, `
+f = os.open("file", os.O_WRONLY | os.O_TRUNC)
+os.write(f, b"half")
+os.rename("new", "file")
+os.write(f, b"whole")
+os.close(f)
+assert slurp("file") == b"new"
+`)
+	for _, line := range server.Log().Commands() {
+		if strings.HasPrefix(line, "STOR") {
+			t.Errorf("stored: %s", line)
+		}
+	}
+	wantNames(t, server, "/", "file")
+}

@@ -550,3 +550,32 @@ func TestKillWhileFilesAreWritten(t *testing.T) {
 		})
 	}
 }
+
+// What is written through a mount to a file that an earlier one was removing is not removed.
+func TestWriteAfterAKillDuringAnUnlink(t *testing.T) {
+	server := ftptest.Start(t, ftptest.Options{})
+	if err := afero.WriteFile(server.Fs(), "/file", []byte(strings.Repeat("old.", 100_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret", "--write-back=1h")
+	m.changed("file", "new", 1000).Close()
+	hold := server.HoldReply("DELE", 2)
+	m.beside("rm file")
+	await(t, hold)
+	m.kill()
+	hold.Release()
+	server.Refuse("MLST", "451 Not now.", 1)
+	m.mount()
+	eventually(t, "a look", func() bool { return strings.Contains(m.log(), "451") })
+	f := m.changed("file", "MORE", 2000)
+	if err := f.Sync(); err == nil {
+		all, _ := afero.Glob(server.Fs(), "/*")
+		t.Errorf("stored, and the server has %q", all)
+	}
+	f.Close()
+	eventually(t, "the uploads", func() bool { return len(m.left("j*")) == 0 })
+	if all, err := afero.Glob(server.Fs(), "/file.conflict-*"); err != nil || len(all) != 1 {
+		t.Errorf("the server has %q (%v)", all, err)
+	}
+	m.unmount()
+}
