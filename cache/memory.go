@@ -19,8 +19,10 @@ const (
 )
 
 // noDisk tells whether err means that the disk cannot be written to, now or at
-// all.
-func noDisk(err error) bool { return isFull(err) || errors.Is(err, syscall.EROFS) }
+// all, or not so far from the beginning of a file.
+func noDisk(err error) bool {
+	return isFull(err) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EFBIG)
+}
 
 // useMemory makes what is opened from now on stay in memory. mu is held.
 func (s *Files) useMemory() {
@@ -39,7 +41,7 @@ func openMemory() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "memory"), nil
 }
 
-// toMemory gives up the disk, which is full, and moves what there is of a clean file
+// toMemory gives up the disk, which takes nothing, and moves what there is of a clean file
 // to memory. It answers false if that does not help.
 func (f *File) toMemory(cause error) bool {
 	f.io.Lock()

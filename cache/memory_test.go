@@ -147,3 +147,43 @@ func TestFullDiskUnderAFile(t *testing.T) {
 	must(t, f.Close())
 	must(t, s.Close())
 }
+
+// A disk that breaks while it is used keeps nobody from reading: what is on it moves to memory,
+// or is fetched again where that is too much.
+func TestBrokenDiskLeavesMemory(t *testing.T) {
+	for _, broken := range []syscall.Errno{syscall.EROFS, syscall.EIO, syscall.EFBIG} {
+		warned := 0
+		s, err := OpenFiles(FilesConfig{Dir: t.TempDir(), Name: "tree", MaxBytes: 1 << 30, Warn: func(error) { warned++ }})
+		must(t, err)
+		const large = memoryMost + 2<<20
+		a, b := open(t, s, "/a", 3<<20), open(t, s, "/b", large+1<<20)
+		fill(t, a, 0, 2<<20)
+		fill(t, b, 0, large)
+		pwrite := s.pwrite
+		s.pwrite = func(fd *os.File, p []byte, off int64) (int, error) {
+			if fd.Name() == "memory" {
+				return pwrite(fd, p, off)
+			}
+			return 0, &os.PathError{Op: "write", Path: fd.Name(), Err: broken}
+		}
+		fill(t, a, 2<<20, 1<<20)
+		if got := readAll(t, a); !bytes.Equal(got, pattern(0, 3<<20)) {
+			t.Errorf("%v: other bytes", broken)
+		}
+		fill(t, b, large, 1<<20)
+		p := make([]byte, 1<<20)
+		if _, err := b.ReadAt(t.Context(), p, large); err != nil || !bytes.Equal(p, pattern(large, 1<<20)) {
+			t.Errorf("%v: other bytes of a large file (%v)", broken, err)
+		}
+		if warned != 1 {
+			t.Errorf("%v: told %d times", broken, warned)
+		}
+		if n, err := a.WriteAt([]byte("x"), 0); n != 0 || !errors.Is(err, broken) {
+			t.Errorf("%v: a write is answered by %d, %v", broken, n, err)
+		}
+		checkBooks(t, s)
+		must(t, a.Close())
+		must(t, b.Close())
+		must(t, s.Close())
+	}
+}

@@ -29,7 +29,11 @@ func (f *File) Fill(p []byte, off int64) error {
 	f.files.trim() // room first, so that the disk never holds more than the bound
 	for {
 		err := f.fill(p, off)
-		if !isFull(err) || !f.files.makeRoom() && !f.toMemory(err) {
+		switch {
+		case isFull(err) && f.files.makeRoom():
+		case noDisk(err) && f.toMemory(err):
+		case noDisk(err) && f.files.makeRoom(): // what is there is too much for memory
+		default:
 			return err
 		}
 	}
