@@ -141,6 +141,34 @@ os.close(f)
 	}
 }
 
+// A session that ends just before a file is to get its name, since it had nothing to do for
+// too long, is not noticed: the server has renamed nothing.
+func TestSessionEndsBeforeTheRename(t *testing.T) {
+	for name, size := range map[string]int{"sent at its close": 1000, "sent while written": 3 << 20} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			local := filepath.Join(t.TempDir(), "local")
+			if err := os.WriteFile(local, pattern(name, size), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			server, m := mountConnected(t, several, ftpfs.Options{}, nil)
+			server.Fail("MFMT", ftptest.OnCommand, ftptest.Leave, 1)
+			m.Run("cp " + local + " file; cmp " + local + " file")
+			if server.Met() != 1 {
+				t.Error("the session has not ended")
+			}
+			m.Unmount()
+			wantNames(t, server, "/", "file")
+			if got := served(t, server, "/file"); got != string(pattern(name, size)) {
+				t.Errorf("the server has %d bytes, or others", len(got))
+			}
+			if n := strings.Count(strings.Join(server.Log().Commands(), "\n"), "RNTO"); n != 2 {
+				t.Errorf("renamed %d times", n)
+			}
+		})
+	}
+}
+
 // What the server has lost meanwhile of a file that is sent is sent once more,
 // before the file gets its name.
 func TestServerLosesWhatWasSent(t *testing.T) {

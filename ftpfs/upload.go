@@ -196,26 +196,37 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 		}
 	}
 	defer c.file.Keep()() // what is fetched stays until the server has all of it
-	if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
-		return ftpclient.Entry{}, err
+	for again := false; ; again = true {
+		if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
+			return ftpclient.Entry{}, err
+		}
+		e, err := finish(max(0, end-from))
+		if again || !notRenamed(err) {
+			return e, u.tree.explainFile(ctx, path, err)
+		}
 	}
-	e, err := finish(max(0, end-from))
-	return e, u.tree.explainFile(ctx, path, err)
 }
 
-// notStored tells whether an upload failed before its end for a reason that may
-// be gone.
+// notStored tells whether an upload failed before the file had its name for a reason
+// that may be gone.
 func notStored(err error) bool {
 	var refused *ftpclient.Error
 	var lost *ftpclient.LostError
 	switch {
 	case errors.As(err, &refused):
 		full := refused.Kind() == ftpclient.KindNoSpace || refused.Kind() == ftpclient.KindQuota
-		return (refused.Command == "STOR" || refused.Command == "APPE") && !full
+		return notRenamed(err) || (refused.Command == "STOR" || refused.Command == "APPE") && !full
 	case errors.As(err, &lost):
 		return lost.Command != "RNTO"
 	}
 	return false
+}
+
+// notRenamed tells whether the session has ended just before a file that it had stored was
+// to get its name, as those do that had nothing to do for too long.
+func notRenamed(err error) bool {
+	var refused *ftpclient.Error
+	return errors.As(err, &refused) && refused.Command == "RNTO" && refused.Code == 421
 }
 
 // finish gives the file that w has stored as temp, with so many bytes, its name.
