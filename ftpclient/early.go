@@ -47,8 +47,10 @@ func (w *Writer) confirm() (repeated bool) {
 	}
 	err := w.readAnswer()
 	if w.mayRepeat(err) {
-		err = w.repeat(context.Background())
-		repeated = err == nil
+		again := w.repeat(context.Background())
+		if repeated = again == nil; !keepsFirst(again) {
+			err = again
+		}
 	}
 	if err == nil && w.resume() {
 		return repeated

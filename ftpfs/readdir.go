@@ -245,14 +245,14 @@ func (d *dirHandle) begin(arrival *cache.Arrival[ftpclient.Entry]) {
 // so far, or was when the listing was asked for: it may have been stored behind that. d.mu is held.
 func (d *dirHandle) complete(listing cache.Listing[ftpclient.Entry]) {
 	fresh := d.fs.freshChildren(d.node)
-	ns := d.fs.nodes
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
 	for name, ino := range d.here {
-		if d.node.children[name] != nil {
+		if found, ok := d.fs.tree.cached(d.dir, name); ok && found.Exists {
 			fresh[name] = ino
 		}
 	}
+	ns := d.fs.nodes
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
 	size := 0
 	for _, e := range listing.Entries[min(d.taken, len(listing.Entries)):] {
 		size += direntSize + len(e.Name)

@@ -57,7 +57,7 @@ func TestCrashModel(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			m := &crashModel{t: t, most: checks, inPlace: c.inPlace, behind: strings.Contains(c.name, "behind"), root: t.TempDir()}
+			m := &crashModel{t: t, most: checks, inPlace: c.inPlace, keeping: c.opts.NoOverwrite, behind: strings.Contains(c.name, "behind"), root: t.TempDir()}
 			opts := ftptest.Options{Fs: afero.NewBasePathFs(afero.NewOsFs(), m.root)}
 			if c.real != "" {
 				server := ftptest.Real(t, c.real, c.opts)

@@ -28,6 +28,7 @@ type crashModel struct {
 	root    string // the server's directory
 	most    int    // checks
 	inPlace bool   // files are stored under their own names
+	keeping bool   // the server overwrites nothing
 	behind  bool   // closes do not wait
 
 	pid    int
@@ -212,6 +213,8 @@ func (m *crashModel) attempt(t *rapid.T, what string, op func() error, change fu
 	var errno syscall.Errno
 	switch errors.As(err, &errno); {
 	case m.down && (errno == syscall.ENOTCONN || errno == syscall.ECONNABORTED || errno == syscall.EINTR || errno == syscall.EIO):
+	case m.shaky && m.keeping && errno == syscall.EACCES && (verb == "close" || verb == "fsync"): // it has begun to store that once
+	case m.shaky && (verb == "unlink" || verb == "rename") && errno == syscall.ENOENT: // done once, behind a 421 that says it was not
 	case m.shaky && (errno == syscall.EINTR || errno == syscall.EIO || errno == syscall.ETIMEDOUT || errno == syscall.EHOSTUNREACH):
 	default:
 		m.fatal(t, "%s: %v", what, err)
@@ -326,7 +329,7 @@ func (tr transition) part(data []byte) bool {
 func treeOf(root string) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".pureftpd-") { // in the middle of its rename
 			return err
 		}
 		data, err := os.ReadFile(path)
