@@ -115,7 +115,7 @@ func makeTree(t *testing.T, dir, server string, files int) {
 	}
 }
 
-func TestCopyingATree(t *testing.T)        { overReal(t, copyTree(500)) }
+func TestCopyingATree(t *testing.T)        { overReal(t, copyTree(200)) }
 func TestCopyingATreeOverTLS(t *testing.T) { overRealTLS(t, modes, copyTree(120)) }
 
 // copyTree copies a tree into a mount, compares it in another, and removes it.
