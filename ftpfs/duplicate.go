@@ -33,11 +33,12 @@ func (c *content) owe() {
 }
 
 // due tells whether the name is owed before n bytes may be written. Who asks
-// first sees to it.
+// first sees to it. A file that was made longer meanwhile is no empty one, and
+// not whole either.
 func (c *content) due(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	due := c.owed && n < bulkWrite
+	due := c.owed && n < bulkWrite && c.file.Size() == 0
 	c.owed = false
 	return due
 }

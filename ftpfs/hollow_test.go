@@ -109,3 +109,11 @@ func TestSizesThatLie(t *testing.T) {
 		})
 	}
 }
+
+// An empty file can be opened in a directory that cannot be listed.
+func TestEmptyFileInADropBox(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, map[string]string{"/box/empty": ""})
+	server.Refuse("MLSD", "550 Permission denied.", ftptest.Always)
+	m.Run("! ls box 2> /dev/null; test -z \"$(cat box/empty)\"; cat box/empty")
+}

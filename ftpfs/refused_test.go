@@ -328,12 +328,18 @@ f = os.open("renamed", os.O_CREAT | os.O_WRONLY)
 os.close(os.dup(f))
 os.rename("renamed", "new")
 os.close(f)
+f = os.open("longer", os.O_CREAT | os.O_WRONLY)
+os.close(os.dup(f))
+os.ftruncate(f, 100)
+os.write(f, b"text")
+others()
+os.close(f)
 `, func() { wantNames(t, server, "/") }, func() {
 		if got := served(t, server, "/file"); got != "" {
 			t.Errorf("the server has %q", got)
 		}
-	}, func() { wantNames(t, server, "/", "empty", "file", "synced") })
-	wantNames(t, server, "/", "empty", "file", "new", "synced")
+	}, func() { wantNames(t, server, "/", "empty", "file", "synced") }, func() { wantNames(t, server, "/", "empty", "file", "new", "synced") })
+	wantNames(t, server, "/", "empty", "file", "longer", "new", "synced")
 	if got := served(t, server, "/file"); got != "text" {
 		t.Errorf("the server has %q", got)
 	}
