@@ -286,9 +286,8 @@ func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, t
 // cameShort finds out what the server has of c under path since an upload that it has not got
 // all of: whatever else is there at the next try is somebody else's.
 func (u *uploads) cameShort(ctx context.Context, c *content, path string, size int64) {
-	c.unanswered()
-	if now, err := u.tree.find(ctx, path); err == nil && now.Size != size {
-		c.spoil(now)
+	if now, err := u.tree.find(ctx, path); err != nil || now.Size == size || !c.spoil(now) {
+		c.unanswered()
 	}
 }
 
