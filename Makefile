@@ -90,7 +90,8 @@ soak: setup ## 64 programs at work over a link that loses packets, for SOAK=10m;
 	FTPFS_TEST_SOAK=$(SOAK) $(GO) test -count 1 -v -timeout 0 -run TestSoak ./cmd/ftpfs
 
 test-faults: setup ## every operation with every fault at every stage; writes docs/faults.md
-	$(GO) test -timeout 60m -run TestMatrix -v ./internal/faults -all -report ../../docs/faults.md | grep -vE '^ *(=== |--- PASS)'
+	@bash -o pipefail -c "$(GO) test -count 1 -timeout 60m -run TestMatrix -v ./internal/faults -all -report ../../docs/faults.md | grep -vE '^ *(=== |--- PASS)'"
+	@cat docs/faults.md
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for t in $(FUZZ_TARGETS); do \
