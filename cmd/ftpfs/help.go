@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -61,9 +62,12 @@ func flagUsages(s *pflag.FlagSet) string {
 	return strings.Join(usages, "\n\n")
 }
 
+// addFlagUsages makes flagUsages known to all commands there will ever be.
+var addFlagUsages = sync.OnceFunc(func() { cobra.AddTemplateFunc("flagUsages", flagUsages) })
+
 // useFlagSections makes root and its commands show their flags by flagUsages.
 func useFlagSections(root *cobra.Command) {
-	cobra.AddTemplateFunc("flagUsages", flagUsages)
+	addFlagUsages()
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), `Flags:
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}`, `{{flagUsages .LocalFlags}}`, 1))
 }
