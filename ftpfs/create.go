@@ -89,7 +89,7 @@ func (f *FS) create(ctx context.Context, dir *node, name string, flags fuse.Open
 			made.Mode, made.HasMode = mode.Perm(), true
 		}
 		n, e = f.enter(dir, &made)
-		h = &handle{node: n, writing: true} // the file itself is what was written
+		h = &handle{node: n, writing: true, exclusive: flags&fuse.OpenExclusive != 0} // the file itself is what was written
 		h.content, err = f.contents.create(n, mode)
 		if err == nil && f.uploads.delay > 0 {
 			f.tree.changed(below(f.tree.root, rel)) // now, and not when the file is uploaded behind

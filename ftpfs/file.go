@@ -293,7 +293,8 @@ func (f *FS) write(h *handle, p []byte, off int64, flags fuse.OpenFlags) (int, e
 // unless the user does not want to wait for that.
 //
 // One of several that the program has is not waited for as long as nothing was written: see
-// owe for a new file. An old one is left to the last descriptor, and never seen empty.
+// owe for a new file. An old one is left to the last descriptor, and never seen empty. A lock is
+// published at once.
 func (s *server) flush(r *fuse.FlushRequest) {
 	h := s.fs.handles.get(r.Handle)
 	switch {
@@ -309,7 +310,7 @@ func (s *server) flush(r *fuse.FlushRequest) {
 	}
 	pid := r.Pid
 	s.change(r, func(ctx context.Context) (func(), error) {
-		if h.content.file.Size() == 0 && keepsOpen(pid, h.node.ino) {
+		if h.content.file.Size() == 0 && !h.exclusive && keepsOpen(pid, h.node.ino) {
 			h.content.owe()
 			return r.Respond, nil
 		}

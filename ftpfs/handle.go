@@ -8,10 +8,11 @@ import (
 
 // A handle is one open file or directory of the kernel's.
 type handle struct {
-	node    *node
-	content *content // of a file
-	writing bool     // the file was opened for writing
-	dir     *dirHandle
+	node      *node
+	content   *content // of a file
+	writing   bool     // the file was opened for writing
+	exclusive bool     // it was made by O_EXCL, so others may wait for its name: it is a lock
+	dir       *dirHandle
 }
 
 // handles numbers what is open.

@@ -345,6 +345,17 @@ os.close(f)
 	}
 }
 
+// set -C; exec 9>lock: whoever looks for the lock elsewhere sees it.
+func TestLockIsPublishedAtOnce(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	python(t, m, `
+f = os.open("lock", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+os.close(os.dup(f))
+others()
+`, func() { wantNames(t, server, "/", "lock") })
+}
+
 // The server refuses to remove a file that was changed here: the changes are kept as others are.
 func TestChangesOfAFileWhoseRemovalIsRefused(t *testing.T) {
 	t.Parallel()
