@@ -92,8 +92,8 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// allowance is for the pipes of idle workers and of real servers.
-func allowance() int { return 3*len(idle) + 10 }
+// allowance is for what the test has of each idle worker and real server: two pipes, and the process.
+func allowance() int { return 3*(len(idle)+len(reals)) + 10 }
 
 // cells gives all trials of an operation.
 func cells(t *testing.T, op operation) []cell {
