@@ -158,3 +158,25 @@ func TestWhatWaitsIsMadeDurable(t *testing.T) {
 	})
 	m.Unmount()
 }
+
+// A new file's directory is renamed while the file is uploaded behind: it has its new place, and
+// is not given up since its server does not know the old one any more.
+func TestDirectoryIsRenamedDuringAnUploadBehind(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{WriteBack: time.Millisecond}, nil)
+	python(t, m, `
+import time
+for i in range(150):
+    os.mkdir("old%d" % i)
+    open("old%d/file" % i, "w").close()
+    time.sleep(i % 15 / 5000)
+    os.rename("old%d" % i, "new%d" % i)
+    os.utime("new%d/file" % i, (0, 1000000000))
+`)
+	m.Unmount()
+	for i := range 150 {
+		if _, err := server.Fs().Stat(fmt.Sprintf("/new%d/file", i)); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -122,6 +122,10 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	if one, err := f.areOne(ctx, moved.Entry, toDir, newName); one || err != nil {
 		return err // POSIX has nothing happen
 	}
+	if moved.Entry.Type == ftpclient.TypeDir {
+		f.uploads.moving.Add(1)
+		defer func() { f.uploads.moves.Add(1); f.uploads.moving.Add(-1) }()
+	}
 	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
 		return err
 	}

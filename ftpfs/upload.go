@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,8 @@ type uploads struct {
 	pursuits sync.WaitGroup // of what waits
 	disk     sync.Mutex     // held while a file that waits is made durable
 	wg       sync.WaitGroup // senders, and removals of litter
+	moving   atomic.Int32   // renames of directories under way
+	moves    atomic.Int64   // and those that have ended
 
 	mu      sync.Mutex
 	waiting map[*content]*attempt // closed and not uploaded
@@ -65,8 +68,10 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 		return u.retryLocked(ctx, n, c)
 	}
 	var err error
+	moving := false
 	defer time.AfterFunc(syncAfter, func() { c.file.Sync() }).Stop()
 	for range commitTries {
+		moves := u.moves.Load()
 		gen, dirty := c.file.Track()
 		path, named := u.nodes.path(n)
 		switch {
@@ -88,6 +93,7 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 				return nil
 			}
 		}
+		moving = u.moving.Load() > 0 || u.moves.Load() != moves
 		// A directory above may have been renamed meanwhile, or the file cut
 		// while it was sent: then once more, as it is now.
 		now, _ := u.nodes.path(n)
@@ -99,8 +105,9 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 	if err := c.file.Sync(); err != nil {
 		u.log.Error("what could not be uploaded is not safe from a crash of this machine", "error", err)
 	}
-	if c.file.Size() == 0 && c.isFresh() && final(err) {
-		// There is nothing to keep but a name that the server refuses.
+	if c.file.Size() == 0 && c.isFresh() && final(err) && !moving {
+		// There is nothing to keep but a name that the server refuses, and not because the
+		// directory has another one there already.
 		c.refuse(err)
 		u.nodes.drop(n)
 		return err
