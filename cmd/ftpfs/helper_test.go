@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -60,7 +61,11 @@ func testBinary(t *testing.T, name string) string {
 	name = filepath.Join(t.TempDir(), name)
 	// mount(8) clears the environment.
 	script := "#!/bin/bash\n" + programMark + "=1 exec -a " + name + " " + self + " \"$@\"\n"
-	if err := os.WriteFile(name, []byte(script), 0o700); err != nil {
+	// A child that another test forks now would keep it open for writing, and it could not be run.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(name, []byte(script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
