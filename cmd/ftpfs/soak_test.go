@@ -96,9 +96,9 @@ type soak struct {
 // What a mount may use, whatever is done in it. Each of the connections has a data connection,
 // each file that is open a descriptor of the cache.
 const (
-	soakMemory      = 128 << 20 // bytes that are not on a disk
-	soakDescriptors = 200       // besides one for each worker
-	soakGoroutines  = 300       // besides two for each worker
+	soakMemory      = raceMemory * 128 << 20 // bytes that are not on a disk
+	soakDescriptors = 200                    // besides one for each worker
+	soakGoroutines  = 300                    // besides two for each worker
 )
 
 // run mounts by program, which runs ftpfs, lets the workers work, and looks at the end.
