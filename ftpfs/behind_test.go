@@ -1,9 +1,11 @@
 package ftpfs_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,4 +181,104 @@ for i in range(150):
 			t.Error(err)
 		}
 	}
+}
+
+// A directory is renamed during an upload into it: the temporary file that goes with it is
+// removed there, also when it was looked for at its old place in the meantime.
+func TestTemporaryFileGoesWithItsDirectory(t *testing.T) {
+	for name, crossing := range map[string]bool{"after": false, "meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountConnected(t, several, ftpfs.Options{WriteBack: time.Millisecond}, nil)
+			m.Run("mkdir old")
+			stored := server.HoldReply("STOR", 2)
+			defer stored.Release()
+			m.Run("echo text > old/file")
+			reached(t, stored)
+			if crossing {
+				renamed := server.HoldReply("RNTO", 2)
+				defer renamed.Release()
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					m.Run("mv old new")
+				}()
+				reached(t, renamed)
+				stored.Release()
+				eventually(t, endsIn, "the removal", func() error {
+					if !slices.ContainsFunc(server.Log().Commands(), func(c string) bool { return strings.HasPrefix(c, "DELE /old/") }) {
+						return errors.New("not tried")
+					}
+					return nil
+				})
+				renamed.Release()
+				<-ended
+			} else {
+				m.Run("mv old new; mkdir old")
+				stored.Release()
+			}
+			m.Unmount()
+			wantNames(t, server, "/new", "file")
+		})
+	}
+}
+
+// What is unlinked while it is open goes with its directory, too.
+func TestUnlinkedFileGoesWithItsDirectory(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/old/file": "text"})
+	f, err := os.Open(filepath.Join(m.Dir, "old/file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m.Run("rm old/file")
+	renamed := server.HoldReply("RNTO", 2)
+	defer renamed.Release()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run("mv old new")
+	}()
+	reached(t, renamed)
+	f.Close()
+	eventually(t, endsIn, "the removal", func() error {
+		if !slices.ContainsFunc(server.Log().Commands(), func(c string) bool { return strings.HasPrefix(c, "DELE /old/") }) {
+			return errors.New("not tried")
+		}
+		return nil
+	})
+	renamed.Release()
+	<-ended
+	m.Unmount()
+	wantNames(t, server, "/new")
+}
+
+// A directory is renamed, and another one gets its name, while an upload into it waits for a
+// connection: the file does not come into the other one.
+func TestDirectoryIsReplacedBeforeAnUploadBehind(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, 2, ftpfs.Options{WriteBack: time.Millisecond}, map[string]string{"/big": strings.Repeat("0123456789abcdef", 1<<18), "/old/kept": ""})
+	m.Run("ls old")
+	read := server.StallData("RETR", 100_000)
+	defer read.Release()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run("cat big > /dev/null")
+	}()
+	reached(t, read)
+	m.Run("echo text > old/file")
+	eventually(t, endsIn, "the upload", func() error {
+		if !m.Client.Contended() {
+			return errors.New("not begun")
+		}
+		return nil
+	})
+	m.Run("mv old new; mkdir old")
+	read.Release()
+	<-ended
+	m.Unmount()
+	wantNames(t, server, "/new", "file", "kept")
+	wantNames(t, server, "/old")
 }

@@ -163,7 +163,7 @@ func (cs *contents) remote(n *node, c *content) (string, error) {
 	defer c.mu.Unlock()
 	switch {
 	case c.hidden != nil:
-		return cs.tree.temps.at(c.hidden), nil
+		return cs.tree.temps.where(c.hidden), nil
 	case c.fresh, c.stale, !named:
 		return "", syscall.ESTALE
 	}

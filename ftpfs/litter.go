@@ -85,10 +85,28 @@ func (u *uploads) removeLitter() {
 func (u *uploads) remove(temp string) bool {
 	ctx, cancel := context.WithTimeout(u.base, sweepTime)
 	defer cancel()
-	err := u.client.Delete(ctx, temp)
+	at, err := u.tree.erase(ctx, temp)
 	if err != nil && errno(err) != syscall.ENOENT {
 		u.tree.temps.left(temp)
-		u.log.Debug("temporary file left behind", "path", temp, "error", err)
+		u.log.Debug("temporary file left behind", "path", at, "error", err)
 	}
 	return !outage(err)
+}
+
+// erase deletes the temporary file that was once made at temp, in its directory
+// of now, or in the one that has its path since. It returns where.
+func (t *tree) erase(ctx context.Context, temp string) (at string, err error) {
+	for at = t.temps.at(temp); ; at = t.temps.at(temp) {
+		err = t.client.Delete(ctx, at)
+		if err == nil || outage(err) || t.moves.wait(ctx, at) != nil {
+			return at, err
+		}
+		if t.temps.at(temp) == at {
+			break
+		}
+	}
+	if at != temp && t.client.Delete(ctx, temp) == nil {
+		return temp, nil
+	}
+	return at, err
 }

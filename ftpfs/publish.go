@@ -168,6 +168,11 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool
 		}
 		return nil, "", u.explainStore(ctx, temp, err)
 	}
+	if u.tree.temps.at(temp) != temp {
+		w.Abort()
+		u.sweep(temp)
+		return nil, "", errMoved
+	}
 	w.Announce(path, max(0, end-from))
 	if err := send(ctx, w, c, from, end, own); err != nil {
 		w.Abort()
@@ -176,6 +181,10 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool
 	}
 	return w, temp, nil
 }
+
+// errMoved: the directory has got another path before the server had opened a temporary file
+// below the old one. If another directory has that, the file is there.
+var errMoved = fmt.Errorf("the directory was renamed meanwhile: %w", syscall.ESTALE)
 
 // explainStore says why a temporary file could not be stored.
 func (u *uploads) explainStore(ctx context.Context, temp string, err error) error {
@@ -194,17 +203,17 @@ func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, 
 		return nil, "", nil
 	}
 	dir, _ := split(path)
-	if at, name := split(s.temp); at != dir || from > 0 {
+	temp := u.tree.temps.at(s.temp)
+	if in, _ := split(temp); in != dir || from > 0 {
 		s.drop()
 		<-s.done
-		u.sweep(join(dir, name)) // it has gone with its directory
 		return nil, "", nil
 	}
 	w, err := s.finish(ctx, end)
 	if number := errno(err); number == syscall.ENOSPC || number == syscall.EDQUOT {
 		return nil, "", err
 	}
-	return w, s.temp, nil
+	return w, temp, nil
 }
 
 func (u *uploads) warnOfMode(path string, k ftpclient.Commit) {

@@ -123,8 +123,7 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		return err // POSIX has nothing happen
 	}
 	if moved.Entry.Type == ftpclient.TypeDir {
-		f.uploads.moving.Add(1)
-		defer func() { f.uploads.moves.Add(1); f.uploads.moving.Add(-1) }()
+		defer f.tree.moves.begin(from, to)()
 	}
 	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
 		return err

@@ -244,21 +244,26 @@ func (s *sender) pending() (n int64, finishing bool, err error) {
 // connect opens the file for more of it. What the server has of it may have
 // become less since: as it is renamed before its size is known, that is asked.
 func (s *sender) connect(ctx context.Context) (err error) {
-	client := s.uploads.client
+	client, temps := s.uploads.client, s.uploads.tree.temps
+	temp := temps.at(s.temp)
 	open := client.Append
 	if !s.began {
 		open = client.Store
-		s.content.sending(s.temp)
-	} else if size, err := client.Size(ctx, s.temp); err != nil {
+		s.content.sending(temp)
+	} else if size, err := client.Size(ctx, temp); err != nil {
 		return err
 	} else if size != s.pos { // which only run changes
 		return errSpoiled
 	}
 	s.began = true
-	if s.w, err = open(ctx, s.temp); err == nil {
-		s.w.Announce(s.path, -1)
+	if s.w, err = open(ctx, temp); err != nil {
+		return err
 	}
-	return err
+	if temps.at(temp) != temp {
+		return errMoved
+	}
+	s.w.Announce(s.path, -1)
+	return nil
 }
 
 // piece sends the next bytes.

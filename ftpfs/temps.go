@@ -27,24 +27,48 @@ const (
 // that stepped aside. Listings hide them, also some time after they are gone,
 // for listings that were under way then. Those of other mounts are hidden while
 // they are young; what was left behind is shown, so that it can be removed.
+//
+// A name is never used twice. It belongs to a directory, whose path may change.
 type temps struct {
-	names *lru.Cache[string, struct{}]
+	paths *lru.Cache[string, string] // of now, by the name
 
 	mu       sync.Mutex
 	unlinked map[*unlinked]bool // all there are
 }
 
 func newTemps() *temps {
-	names, _ := lru.New[string, struct{}](maxTemps) // fails for sizes below 1 only
-	return &temps{names: names, unlinked: make(map[*unlinked]bool)}
+	paths, _ := lru.New[string, string](maxTemps) // fails for sizes below 1 only
+	return &temps{paths: paths, unlinked: make(map[*unlinked]bool)}
 }
 
 // beside makes a fresh name in the directory of path.
 func (t *temps) beside(path string) string {
 	dir, _ := split(path)
 	name := tempPrefix + strings.ToLower(rand.Text()[:tempRandom]) + tempSuffix
-	t.names.Add(name, struct{}{})
-	return join(dir, name)
+	path = join(dir, name)
+	t.paths.Add(name, path)
+	return path
+}
+
+// at is where the file is now that was once made at path.
+func (t *temps) at(path string) string {
+	_, name := split(path)
+	if now, ok := t.paths.Peek(name); ok {
+		return now
+	}
+	return path
+}
+
+// renamed is told that a directory has a new path.
+func (t *temps) renamed(from, to string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range t.paths.Keys() {
+		path, _ := t.paths.Peek(name)
+		if rest, in := strings.CutPrefix(path, from+"/"); in {
+			t.paths.Add(name, to+"/"+rest)
+		}
+	}
 }
 
 // hides tells whether a listing should not show e.
@@ -59,10 +83,10 @@ func isTemp(name string) bool {
 }
 
 // has tells whether a name is one of ours.
-func (t *temps) has(name string) bool { return t.names.Contains(name) }
+func (t *temps) has(name string) bool { return t.paths.Contains(name) }
 
 // left is told that a file could not be removed: it is shown from now on.
 func (t *temps) left(path string) {
 	_, name := split(path)
-	t.names.Remove(name)
+	t.paths.Remove(name)
 }

@@ -42,6 +42,7 @@ type tree struct {
 	owners *owners // nil: not asked for
 
 	temps      *temps
+	moves      *moves
 	identities *identities
 
 	background atomic.Int64 // connections that work ahead of programs
@@ -64,6 +65,7 @@ func newTree(client *ftpclient.Client, ttl time.Duration, entries int, exactTime
 		log:        log,
 		exactTimes: exactTimes,
 		temps:      newTemps(),
+		moves:      newMoves(),
 		identities: &identities{},
 		wantsAll:   func() {},
 		stamps:     stamps,

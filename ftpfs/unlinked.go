@@ -2,7 +2,6 @@ package ftpfs
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -16,7 +15,7 @@ const unlinkWait = 100 * time.Millisecond
 type unlinked struct {
 	turn chan struct{} // held by who moves or deletes it, across the network
 	gone chan struct{} // closed when it was deleted
-	path string        // guarded by temps.mu
+	path string        // where it was put; guarded by temps.mu
 }
 
 // unlink is told that a file is at path until its last close, when unhide must
@@ -29,11 +28,11 @@ func (t *temps) unlink(path string) *unlinked {
 	return u
 }
 
-// at is where u is now.
-func (t *temps) at(u *unlinked) string {
+// where is where u is now.
+func (t *temps) where(u *unlinked) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return u.path
+	return t.at(u.path)
 }
 
 func (t *temps) move(u *unlinked, path string) {
@@ -42,23 +41,12 @@ func (t *temps) move(u *unlinked, path string) {
 	u.path = path
 }
 
-// renamed is told that a directory has a new path.
-func (t *temps) renamed(from, to string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for u := range t.unlinked {
-		if rest, in := strings.CutPrefix(u.path, from+"/"); in {
-			u.path = to + "/" + rest
-		}
-	}
-}
-
 // in are the unlinked files in dir.
 func (t *temps) in(dir string) (all []*unlinked) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for u := range t.unlinked {
-		if in, _ := split(u.path); in == dir {
+		if in, _ := split(t.at(u.path)); in == dir {
 			all = append(all, u)
 		}
 	}
@@ -105,8 +93,9 @@ func (t *tree) moveUp(ctx context.Context, u *unlinked, dir string) error {
 	default:
 	}
 	to := t.temps.beside(dir)
-	if err := t.client.Rename(ctx, t.temps.at(u), to); err != nil {
-		return t.explainRename(ctx, t.temps.at(u), to, err)
+	from := t.temps.where(u)
+	if err := t.client.Rename(ctx, from, to); err != nil {
+		return t.explainRename(ctx, from, to, err)
 	}
 	t.temps.move(u, to)
 	return nil
@@ -119,8 +108,7 @@ func (t *tree) unhide(ctx context.Context, u *unlinked) {
 		defer func() { <-u.turn }()
 	case <-ctx.Done():
 	}
-	path := t.temps.at(u)
-	if err := t.client.Delete(ctx, path); err != nil {
+	if path, err := t.erase(ctx, t.temps.where(u)); err != nil {
 		t.temps.left(path)
 		t.log.Warn("an unlinked file could not be deleted after its last close", "left as", path, "error", err)
 	}

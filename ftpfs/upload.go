@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,8 +31,6 @@ type uploads struct {
 	pursuits sync.WaitGroup // of what waits
 	disk     sync.Mutex     // held while a file that waits is made durable
 	wg       sync.WaitGroup // senders, and removals of litter
-	moving   atomic.Int32   // renames of directories under way
-	moves    atomic.Int64   // and those that have ended
 
 	mu      sync.Mutex
 	waiting map[*content]*attempt // closed and not uploaded
@@ -68,10 +65,9 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 		return u.retryLocked(ctx, n, c)
 	}
 	var err error
-	moving := false
+	moves := u.tree.moves.count()
 	defer time.AfterFunc(syncAfter, func() { c.file.Sync() }).Stop()
 	for range commitTries {
-		moves := u.moves.Load()
 		gen, dirty := c.file.Track()
 		path, named := u.nodes.path(n)
 		switch {
@@ -93,9 +89,9 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 				return nil
 			}
 		}
-		moving = u.moving.Load() > 0 || u.moves.Load() != moves
 		// A directory above may have been renamed meanwhile, or the file cut
 		// while it was sent: then once more, as it is now.
+		u.tree.moves.wait(ctx, path)
 		now, _ := u.nodes.path(n)
 		if nowGen, _ := c.file.Dirty(); !named || below(u.tree.root, now) == path && (nowGen == gen || !errors.Is(err, errCut)) {
 			break
@@ -105,7 +101,7 @@ func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
 	if err := c.file.Sync(); err != nil {
 		u.log.Error("what could not be uploaded is not safe from a crash of this machine", "error", err)
 	}
-	if c.file.Size() == 0 && c.isFresh() && final(err) && !moving {
+	if c.file.Size() == 0 && c.isFresh() && final(err) && u.tree.moves.count() == moves {
 		// There is nothing to keep but a name that the server refuses, and not because the
 		// directory has another one there already.
 		c.refuse(err)
