@@ -48,7 +48,7 @@ func New(cfg Config) (*Client, error) {
 	cl := &Client{cfg: cfg, secrets: cfg.secrets(), tlsConfig: cfg.tlsConfig(), ports: newPortQueue(cfg.ActivePorts), large: make(chan struct{}, 1)}
 	cl.server.names = names
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
-	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}}
+	cl.pool = pool{client: cl, limit: cfg.Connections, conns: map[*conn]use{}, freed: make(chan struct{}, 1)}
 	return cl, nil
 }
 
@@ -72,6 +72,11 @@ func (cl *Client) Contended() bool {
 	defer cl.pool.mu.Unlock()
 	return cl.pool.contended
 }
+
+// Idle returns the channel, always the same and never closed, that receives when a connection
+// was given back that nobody waited for; once for several before that was received. Who
+// works ahead on connections that nobody needs goes on then.
+func (cl *Client) Idle() <-chan struct{} { return cl.pool.freed }
 
 // Close ends all connections and transfers and waits for the client's goroutines.
 // Open Readers and Writers fail with net.ErrClosed. Later calls do nothing.

@@ -32,7 +32,8 @@
 // Connections are handed out first come first served, at most Config.Connections or as
 // many as the server allows, which is learned from its replies 421 and 530. One is never
 // given to Readers and Writers if there are more, so that short commands and listings
-// get through. Contended tells that somebody waits for a transfer to end.
+// get through. Contended tells that somebody waits for a transfer to end. Who works ahead of others
+// says so by Expect, and learns from Idle when a connection can be used again.
 //
 // # Errors and repetition
 //

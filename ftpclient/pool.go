@@ -44,12 +44,15 @@ type pool struct {
 	bulk       int           // connections in use for a bulk transfer
 	lastLogin  time.Time     // that succeeded; if long ago, one is tried at a time
 	refused    bool          // the server has refused a connection: none is opened in reserve
+	expected   int           // transfers that will be wanted
+	expectedAt time.Time     // when Expect was told so
 	contended  bool          // someone waits who can only be served by a connection in use
 	reaper     *time.Timer   // nil if no connection is idle
 	pause      time.Duration // between dials, as long as they fail
 	notBefore  time.Time     // the next dial
 	failure    error         // of the last dial, while there is a pause
 	retry      *time.Timer   // nil if nobody waits for that
+	freed      chan struct{} // of Idle
 }
 
 // waiter is someone who waits for a connection.
@@ -235,9 +238,21 @@ func (p *pool) put(c *conn) {
 	}
 	p.schedule()
 	p.watchIdle()
+	p.tellIdle()
 	p.mu.Unlock()
 	if dead {
 		c.close()
+	}
+}
+
+// tellIdle lets Idle receive if there is an idle connection. mu is held.
+func (p *pool) tellIdle() {
+	if len(p.idle) == 0 {
+		return
+	}
+	select {
+	case p.freed <- struct{}{}:
+	default:
 	}
 }
 

@@ -396,6 +396,50 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// Where transfers are expected, connections are ready for them before anybody waits.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	e, cl := embedded(t, Config{Connections: 6, Reserve: 2})
+	put(t, e, "/f", random(1<<20))
+	for range 3 {
+		r, err := cl.Retrieve(context.Background(), "/f", 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+	}
+	cl.Expect(100)
+	for cl.Stats().Idle < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if st := cl.Stats(); st.Open != 5 || st.Logins != 5 {
+		t.Errorf("%+v, although one connection of 6 is not for transfers", st)
+	}
+}
+
+// Who works ahead learns when a connection may be used again, which is after the file is there.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	e, cl := embedded(t, Config{})
+	put(t, e, "/f", random(1000))
+	r, err := cl.Retrieve(context.Background(), "/f", 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-cl.Idle():
+		t.Error("the only connection is idle while it is used")
+	default:
+	}
+	if _, err := io.ReadAll(r); err != nil {
+		t.Fatal(err)
+	}
+	<-cl.Idle()
+	if st := cl.Stats(); st.Idle != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestNoReserveWhereRefused(t *testing.T) {
 	e, cl := embedded(t, Config{Connections: 6, Reserve: 2})
 	connect(t, cl)

@@ -35,8 +35,9 @@ type prefetcher struct {
 	files func(dir *node) []smallFile                             // of a cached listing, as listed; does not block
 	fetch func(ctx context.Context, dir *node, name string) error // brings a file; an error is an outage
 	free  func(busy int) int                                      // connections to spare beside those at work here
+	plan  func(files int)                                         // is told how many more may be brought soon
 	base  context.Context                                         // ends when the mount does
-	wg    sync.WaitGroup                                          // fetches under way
+	wg    sync.WaitGroup                                          // goOn, and fetches under way
 
 	mu     sync.Mutex
 	recent []*sequence        // directories, the last used first
@@ -88,6 +89,8 @@ func (f *FS) prefetch(base context.Context) *prefetcher {
 		lines, _ := f.tree.spare(busy, false)
 		return lines
 	}
+	p.plan = f.client.Expect
+	p.wg.Go(func() { p.goOn(f.client.Idle()) })
 	return p
 }
 
@@ -231,6 +234,7 @@ func (p *prefetcher) want(s *sequence) {
 	p.wanted = nil
 	order := s.orders[s.order]
 	next := order[s.places[s.order][s.at[s.last]]+1:]
+	p.plan(len(next))
 	for _, i := range next[:min(len(next), p.reach())] {
 		f := s.files[i]
 		key := aheadKey{s.dir, f.name}
@@ -264,6 +268,23 @@ func (p *prefetcher) run() {
 			p.bring(f)
 		})
 		wait += inTurn
+	}
+}
+
+// goOn is run whenever a connection is idle again, which is later than a file that it has
+// brought is there: the server ends the transfer behind it.
+func (p *prefetcher) goOn(idle <-chan struct{}) {
+	for {
+		select {
+		case <-idle:
+		case <-p.base.Done():
+			return
+		}
+		p.mu.Lock()
+		if time.Since(p.last) <= prefetchPause {
+			p.run()
+		}
+		p.mu.Unlock()
 	}
 }
 
