@@ -20,6 +20,8 @@ type File struct {
 	io     sync.Mutex
 	extent int64 // the local file has no data at or behind it
 
+	lending sync.RWMutex // held shared while the local file is lent, else while it is cut
+
 	// The journal (journal.go), guarded by io; once there are no users, by files.mu.
 	journal    *os.File
 	journalEnd int64
@@ -147,7 +149,9 @@ func (f *File) cut(fd *os.File, size int64) error {
 	if f.extent <= size {
 		return nil
 	}
+	f.lending.Lock()
 	err := retryEINTR(func() error { return fd.Truncate(size) })
+	f.lending.Unlock()
 	if err == nil {
 		f.extent = size
 	}

@@ -19,6 +19,8 @@
 //     a sparse local file with the ranges that are present and dirty.
 //   - stream: one RETR that fills a content from an offset onward, a bounded
 //     window ahead of its readers.
+//   - device: the kernel's end of the mount, to which what is in a local file goes
+//     without a copy.
 //   - crew: several streams that work for one reader, while that is faster.
 //   - ending: the last bytes of a large file, which idle connections bring while the
 //     stream at its start comes up to its speed.

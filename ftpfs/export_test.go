@@ -19,3 +19,6 @@ func (f *FS) Grace(d time.Duration) {
 	defer f.server.mu.Unlock()
 	f.server.grace = d
 }
+
+// Splices tells whether a read was answered without a copy.
+func (f *FS) Splices() bool { return f.server.device != nil && len(f.server.device.pipes) > 0 }

@@ -23,6 +23,7 @@ const grace = 1500 * time.Millisecond
 // that no interrupt is lost.
 type server struct {
 	conn    *fuse.Conn
+	device  *device
 	fs      *FS
 	log     *slog.Logger
 	base    context.Context // ends when the mount is given up
@@ -35,7 +36,7 @@ type server struct {
 }
 
 func newServer(conn *fuse.Conn, f *FS, base context.Context) *server {
-	s := &server{conn: conn, fs: f, log: f.log, base: base, grace: grace, calls: make(map[fuse.RequestID]*call)}
+	s := &server{conn: conn, device: newDevice(conn), fs: f, log: f.log, base: base, grace: grace, calls: make(map[fuse.RequestID]*call)}
 	s.readers = newReaders(s.next)
 	return s
 }
@@ -50,6 +51,7 @@ type call struct {
 
 // loop serves until the file system is unmounted, and returns why it ended.
 func (s *server) loop() error {
+	defer s.device.Close()
 	defer s.wg.Wait()
 	if err := s.readers.run(); !errors.Is(err, io.EOF) {
 		return err

@@ -1,0 +1,51 @@
+package ftpfs
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"bazil.org/fuse"
+
+	"ftpfs/cache"
+)
+
+// What cannot be spliced is left to be copied.
+func TestDeviceThatCannotSplice(t *testing.T) {
+	files, err := cache.OpenFiles(cache.FilesConfig{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	const size = 1 << 20
+	f, err := files.Open("/f", cache.Version{Size: size, ModTime: time.Unix(1e9, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Fill(make([]byte, size/2), 0); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull) // not for writing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	d := &device{file: null, pipes: make(chan *pipe, sparePipes)}
+	defer d.Close()
+	var none *device
+	for _, r := range []fuse.ReadRequest{
+		{Offset: 0, Size: mostSplice},
+		{Offset: size / 2, Size: mostSplice},
+		{Offset: 0, Size: leastSplice - 1},
+		{Offset: 0, Size: mostSplice + 1},
+		{Offset: size, Size: mostSplice},
+	} {
+		if d.answer(&r, f) || none.answer(&r, f) {
+			t.Errorf("answered %d bytes from %d", r.Size, r.Offset)
+		}
+	}
+	if len(d.pipes) != 0 {
+		t.Error("a pipe with something in it is used again")
+	}
+}
