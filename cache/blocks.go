@@ -201,15 +201,17 @@ const (
 
 // punchHole makes a hole of n bytes in fd.
 func punchHole(fd *os.File, off, n int64) error {
+	return fallocate(fd, fallocPunchHole|fallocKeepSize, off, n)
+}
+
+func fallocate(fd *os.File, flags uint32, off, n int64) error {
 	raw, err := fd.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var errno error
 	err = raw.Control(func(fd uintptr) {
-		errno = retryEINTR(func() error {
-			return syscall.Fallocate(int(fd), fallocPunchHole|fallocKeepSize, off, n)
-		})
+		errno = retryEINTR(func() error { return syscall.Fallocate(int(fd), flags, off, n) })
 	})
 	return errors.Join(err, errno)
 }

@@ -50,7 +50,8 @@ func (v Version) equal(o Version) bool { return v.Size == o.Size && v.ModTime.Eq
 // Files keeps the contents of remote files, by path and version, in sparse
 // local files.
 //
-// Lock order: File.io before Files.mu. No path of code holds two io. Disk
+// Lock order: File.io before Files.mu. No path of code holds two io. File.lending
+// is not waited for under mu, nor is mu taken while a cut holds it. Disk
 // operations happen under an io or under no lock, never under mu.
 type Files struct {
 	dir       *private // nil: there is none that can be used
@@ -65,6 +66,7 @@ type Files struct {
 	pread  func(fd *os.File, p []byte, off int64) (int, error)
 	pwrite func(fd *os.File, p []byte, off int64) (int, error)
 	punch  func(fd *os.File, off, n int64) error
+	claim  func(fd *os.File, off, n int64) error
 
 	ops sync.WaitGroup // operations under way
 
@@ -137,6 +139,7 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 		pread:     (*os.File).ReadAt,
 		pwrite:    (*os.File).WriteAt,
 		punch:     punchHole,
+		claim:     claimSpace,
 		index:     make(map[string]*File),
 		live:      make(map[*File]struct{}),
 	}

@@ -57,6 +57,7 @@ func (f *File) fill(p []byte, off int64) error {
 		if start >= end {
 			return nil
 		}
+		f.claim(fd, start, end)
 		n, err := f.writeLocal(fd, p[start-off:end-off], start)
 		sums := f.sums(p[start-off:][:n], start)
 		f.files.mu.Lock()
