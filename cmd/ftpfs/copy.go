@@ -122,6 +122,7 @@ func copyBetween(ctx context.Context, f *flags, o copyOptions, given *pflag.Flag
 		}
 		return os.Getenv(name)
 	}
+	sources.ways = "--target-password-file, FTPFS_TARGET_PASSWORD or ~/.netrc"
 	to, err := openEndpoint(ctx, &toFlags, sources, both[1], log)
 	if err != nil {
 		return err

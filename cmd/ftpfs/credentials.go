@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type sources struct {
 	bus    string                             // address of the session's bus, on which there may be a keyring; "" none
 	prompt func(label string) (string, error) // errNoTerminal if nobody can be asked
 	warn   io.Writer
+	ways   string // to give a password, told where there is none; "" those of a mount
 }
 
 var errNoTerminal = errors.New("no terminal")
@@ -95,7 +97,8 @@ func (src sources) credentials(t target, f *flags) (user, password string, err e
 	}
 	password, err = src.prompt(fmt.Sprintf("Password of %s at %s: ", user, t.hostName()))
 	if errors.Is(err, errNoTerminal) {
-		return "", "", fail(exitUsage, "There is no password for %s: give it by --password-file, --password-stdin, FTPFS_PASSWORD or ~/.netrc.", user)
+		return "", "", fail(exitUsage, "There is no password for %s at %s: give it by %s.", user, t.hostName(),
+			cmp.Or(src.ways, "--password-file, --password-stdin, FTPFS_PASSWORD or ~/.netrc"))
 	} else if err != nil {
 		return "", "", fail(exitUsage, "No password was entered: %w.", err)
 	}

@@ -76,7 +76,7 @@ func TestCredentials(t *testing.T) {
 		{title: "password without user", url: "ftp://host/", flags: flags{passwordFile: passwords},
 			fail: "A password is given but no user: name one in the URL, as in ftp://user@host/dir, or with --user."},
 		{title: "no terminal", url: "ftp://ann@noterm/", prompt: "Password of ann at noterm: ",
-			fail: "There is no password for ann: give it by --password-file, --password-stdin, FTPFS_PASSWORD or ~/.netrc."},
+			fail: "There is no password for ann at noterm: give it by --password-file, --password-stdin, FTPFS_PASSWORD or ~/.netrc."},
 		{title: "netrc unreadable", url: "ftp://ann@host/", netrc: dir,
 			fail: "The file of passwords cannot be read: read " + dir + ": is a directory."},
 	}
@@ -110,6 +110,19 @@ func TestCredentials(t *testing.T) {
 		if asked != tt.prompt {
 			t.Errorf("%s: asked %q, want %q", tt.title, asked, tt.prompt)
 		}
+	}
+}
+
+// Who lacks the password of the second server is told how that is given.
+func TestNoPasswordOfTheTarget(t *testing.T) {
+	src := sources{
+		getenv: func(string) string { return "" },
+		prompt: func(string) (string, error) { return "", errNoTerminal },
+		ways:   "TARGET",
+	}
+	_, _, err := src.credentials(target{Host: "h", Port: 21, User: "ann"}, &flags{})
+	if want := "There is no password for ann at h: give it by TARGET."; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

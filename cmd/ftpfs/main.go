@@ -172,6 +172,9 @@ func (p *program) rootCommand() *cobra.Command {
 			if len(args) == 1 && !strings.ContainsAny(args[0], "/:@#.") {
 				return fail(exitUsage, "There is no command %q.%s See ftpfs --help.", args[0], nearestCommand(cmd, args[0]))
 			}
+			if len(args) == 2 && !strings.Contains(args[0], ":") && strings.Contains(args[1], "://") {
+				return fail(exitUsage, "The URL comes first, then the mount point, as in: ftpfs ftp://user@host/dir /mnt.")
+			}
 			if len(args) != 2 {
 				return fail(exitUsage, "ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.")
 			}

@@ -88,6 +88,7 @@ func TestExitCodesOfCommandLines(t *testing.T) {
 	}{
 		{"", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
 		{"ftp://host/", exitUsage, "ftpfs: ftpfs needs a URL and a mount point, as in: ftpfs ftp://user@host/dir /mnt. See ftpfs --help.\n"},
+		{"/mnt ftp://host/", exitUsage, "ftpfs: The URL comes first, then the mount point, as in: ftpfs ftp://user@host/dir /mnt.\n"},
 		{"sftp://host/ /mnt", exitUsage, "ftpfs: The URL has to begin with ftp://, ftpes:// or ftps://, as in ftp://user@host/dir.\n"},
 		{"--tls=off ftps://host/ /mnt", exitUsage, "ftpfs: The URL and --tls contradict each other: ftps:// means --tls implicit.\n"},
 		{"--moed=port ftp://host/ /mnt", exitUsage, "ftpfs: There is no flag \"moed\". Did you mean \"mode\"? See ftpfs --help.\n"},
@@ -98,7 +99,8 @@ func TestExitCodesOfCommandLines(t *testing.T) {
 		{"ftp://host/ /nonexistent/mnt", exitMountPoint, "ftpfs: The mount point /nonexistent/mnt does not exist: create it by mkdir /nonexistent/mnt.\n"},
 		{"ftp://host/ /etc/passwd", exitMountPoint, "ftpfs: The mount point /etc/passwd is not a directory: name one.\n"},
 		{"umount", exitUsage, "ftpfs: ftpfs umount needs one mount point, as in: ftpfs umount /mnt.\n"},
-		{"umount /nonexistent", exitUnmount, "ftpfs: Nothing is mounted by ftpfs on /nonexistent: mount lists what is mounted.\n"},
+		{"umount /nonexistent", exitUnmount, "ftpfs: Nothing is mounted by ftpfs on /nonexistent: ftpfs list tells what is mounted.\n"},
+		{"unmount /nonexistent", exitUnmount, "ftpfs: Nothing is mounted by ftpfs on /nonexistent: ftpfs list tells what is mounted.\n"},
 		{"demo now", exitUsage, "ftpfs: ftpfs demo takes no arguments.\n"},
 	}
 	for _, tt := range tests {

@@ -166,7 +166,7 @@ func TestUnmount(t *testing.T) {
 		want           string
 	}{
 		{"mounted", true, false, works, nil, ""},
-		{"not mounted", false, true, works, nil, "Nothing is mounted by ftpfs on " + dir + ": mount lists what is mounted."},
+		{"not mounted", false, true, works, nil, "Nothing is mounted by ftpfs on " + dir + ": ftpfs list tells what is mounted."},
 		{"busy", true, false, busy, nil, dir + " cannot be unmounted: Device or resource busy. End the programs that use it (fuser -vm " + dir + " lists them), or use --force."},
 		{"busy, by force", true, true, busy, works, ""},
 		{"stuck", true, true, busy, busy, dir + " cannot be unmounted: Device or resource busy."},

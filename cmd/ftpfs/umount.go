@@ -11,8 +11,9 @@ import (
 func umountCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "umount [--force] MOUNTPOINT",
-		Short: "Unmount",
+		Use:     "umount [--force] MOUNTPOINT",
+		Aliases: []string{"unmount"},
+		Short:   "Unmount",
 		Long: `Unmounts what ftpfs has mounted, waits until its uploads are finished and tells if
 one has failed; on a terminal it shows how much is left. While a program uses the mount
 this fails; with --force the mount is then taken out of the tree at once and ends when
@@ -46,7 +47,7 @@ func (h host) unmount(dir string, force bool, unmount func(string) error, stderr
 	m := h.mounted(name)
 	switch {
 	case m == mountEntry{}:
-		return fail(exitUnmount, "Nothing is mounted by ftpfs on %s: mount lists what is mounted.", dir)
+		return fail(exitUnmount, "Nothing is mounted by ftpfs on %s: ftpfs list tells what is mounted.", dir)
 	case !m.ours():
 		return fail(exitUnmount, "What is mounted on %s is of the type %s and not of ftpfs: unmount it by umount %s.", dir, m.kind, dir)
 	}
