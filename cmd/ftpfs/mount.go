@@ -293,6 +293,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		}
 		root = j.Target.root(client.Root())
 	}
+	headroom := newHeadroom() // which may take its time
 	fs, err := ftpfs.Mount(client, j.MountPoint, ftpfs.Options{
 		Root:               root,
 		Delay:              f.delayConnect,
@@ -326,7 +327,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		client.Close()
 		return nil, explainMount(err, j, root)
 	}
-	return &ftpMount{FS: fs, client: client, headroom: newHeadroom()}, nil
+	return &ftpMount{FS: fs, client: client, headroom: headroom}, nil
 }
 
 // cacheBytes is what Options say for --cache-size.
