@@ -54,7 +54,7 @@ func TestRandomWrites(t *testing.T) {
 			}
 			x.run(count)
 			if t.Failed() {
-				t.Logf("seed %d, after %d operations:\n%s", seed, len(x.log), strings.Join(x.log[max(0, len(x.log)-200):], "\n"))
+				t.Logf("seed %d, after %d operations:\n%s", seed, len(x.log), ftptest.Tail(strings.Join(x.log, "\n")))
 			}
 		})
 	}

@@ -418,7 +418,7 @@ func TestRoundTrips(t *testing.T) {
 				t.Error("something was said where nothing is to be asked")
 			}
 			if t.Failed() {
-				t.Logf("the conversation:\n%s", conversation(got.entries))
+				t.Logf("the conversation:\n%s", ftptest.Tail(conversation(got.entries)))
 			}
 		})
 	}

@@ -37,8 +37,7 @@ func keep(t *testing.T, url string, flags ...string) *keptMount {
 	m.mount()
 	t.Cleanup(func() {
 		if t.Failed() {
-			log := m.log()
-			t.Logf("the mounts have logged:\n%s", log[max(0, len(log)-20_000):])
+			t.Logf("the mounts have logged:\n%s", ftptest.Tail(m.log()))
 		}
 		if thisHost().mounted(m.dir).ours() {
 			if pid := findDaemon(t, m.dir); pid != 0 {

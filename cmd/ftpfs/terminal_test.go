@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ftpfs/internal/ftptest"
 )
 
 // terminal is a pseudo terminal on which a command of ours runs.
@@ -89,7 +91,7 @@ func (x *terminal) shows(parts ...string) {
 	x.t.Helper()
 	defer func() {
 		if x.t.Failed() {
-			x.t.Logf("%q", x.seen())
+			x.t.Logf("%q", ftptest.Tail(x.seen()))
 		}
 	}()
 	for _, part := range parts {

@@ -79,10 +79,11 @@ func newWorld(t *testing.T, op operation) *world {
 			w.worker.end() // in a state that nobody knows
 		}
 		if t.Failed() {
-			t.Logf("log:\n%s", w.log.String())
+			var said strings.Builder
 			for _, e := range w.server.Log().Entries() {
-				t.Logf("%d %v %s", e.Conn, e.Sent, e.Line)
+				fmt.Fprintf(&said, "%d %v %s\n", e.Conn, e.Sent, e.Line)
 			}
+			t.Logf("log:\n%s\nsaid:\n%s", ftptest.Tail(w.log.String()), ftptest.Tail(said.String()))
 		}
 	})
 	return w
