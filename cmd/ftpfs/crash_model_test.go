@@ -58,12 +58,14 @@ func TestCrashModel(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := &crashModel{t: t, most: checks, inPlace: c.inPlace, keeping: c.opts.NoOverwrite, behind: strings.Contains(c.name, "behind"), root: t.TempDir()}
-			opts := ftptest.Options{Fs: afero.NewBasePathFs(afero.NewOsFs(), m.root)}
+			opts, sessions := ftptest.Options{Fs: afero.NewBasePathFs(afero.NewOsFs(), m.root)}, func() int { return 0 }
 			if c.real != "" {
 				server := ftptest.Real(t, c.real, c.opts)
+				sessions = server.Sessions
 				m.root, opts = server.Root, ftptest.Options{Upstream: server.Addr, User: server.User, Password: server.Password}
 			}
 			m.server = ftptest.Start(t, opts)
+			m.sessions = func() int { return m.server.Sessions() + sessions() }
 			m.mount = keep(t, "ftp://user:secret@"+m.server.Addr()+"/", append(c.flags, "--connections=4")...)
 			m.pid = daemonOf(t, m.mount.dir)
 			rapid.Check(t, m.check)

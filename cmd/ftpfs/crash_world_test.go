@@ -22,14 +22,15 @@ import (
 // A crashModel knows what files a mount must have, and may have, whatever happens
 // to it.
 type crashModel struct {
-	t       *testing.T
-	mount   *keptMount
-	server  *ftptest.Embedded
-	root    string // the server's directory
-	most    int    // checks
-	inPlace bool   // files are stored under their own names
-	keeping bool   // the server overwrites nothing
-	behind  bool   // closes do not wait
+	t        *testing.T
+	mount    *keptMount
+	server   *ftptest.Embedded
+	root     string     // the server's directory
+	sessions func() int // of the server's
+	most     int        // checks
+	inPlace  bool       // files are stored under their own names
+	keeping  bool       // the server overwrites nothing
+	behind   bool       // closes do not wait
 
 	pid    int
 	reap   func() // waits for the kill
@@ -434,12 +435,28 @@ func (m *crashModel) revive(t *rapid.T, after func()) {
 	t.Helper()
 	m.reap()
 	m.closeAll()
+	m.deserted(t)
 	m.untorn(t)
 	m.calm() // else the mount itself may fail
 	m.remount()
 	m.down, m.killed = false, true
 	m.resolve(t, after)
 	m.killed = false
+}
+
+// deserted waits until the server has ended the sessions of a mount that is gone: it may not have
+// carried out the last commands before.
+func (m *crashModel) deserted(t *rapid.T) {
+	t.Helper()
+	err := m.patiently(func() error {
+		if n := m.sessions(); n > 0 {
+			return fmt.Errorf("the server has %d sessions of a mount that is gone", n)
+		}
+		return nil
+	})
+	if err != nil {
+		m.fatal(t, "%v", err)
+	}
 }
 
 // end closes all, unmounts, and compares what the server has then.
@@ -467,6 +484,7 @@ func (m *crashModel) end(t *rapid.T) {
 	}
 	waitProcess(m.t, pid)
 	m.pid = 0
+	m.deserted(t)
 	seen, err := treeOf(filepath.Join(m.root, m.dir))
 	if err != nil {
 		m.fatal(t, "%v", err)

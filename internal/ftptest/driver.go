@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
 )
@@ -17,6 +18,7 @@ type driver struct {
 	listener net.Listener
 
 	handlers sync.WaitGroup // one for each control connection that ftpserverlib has in hand
+	sessions atomic.Int32   // so many
 
 	mu      sync.Mutex
 	closed  bool
@@ -59,7 +61,7 @@ func (d *driver) close() {
 
 func (d *driver) GetSettings() (*ftpserver.Settings, error) {
 	return &ftpserver.Settings{
-		Listener:                trackingListener{d.listener, &d.handlers},
+		Listener:                trackingListener{d.listener, d},
 		ActiveTransferPortNon20: true,
 		DefaultTransferType:     ftpserver.TransferTypeASCII,
 		EnableHASH:              d.opts.Checksums,
@@ -115,7 +117,7 @@ func (l *passiveListener) Close() error {
 // the last thing that it does with them.
 type trackingListener struct {
 	net.Listener
-	open *sync.WaitGroup
+	driver *driver
 }
 
 func (l trackingListener) Accept() (net.Conn, error) {
@@ -123,18 +125,22 @@ func (l trackingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.open.Add(1)
-	return &trackedConn{Conn: conn, done: l.open.Done}, nil
+	l.driver.handlers.Add(1)
+	l.driver.sessions.Add(1)
+	return &trackedConn{Conn: conn, driver: l.driver}, nil
 }
 
 type trackedConn struct {
 	net.Conn
-	once sync.Once
-	done func()
+	once   sync.Once
+	driver *driver
 }
 
 func (c *trackedConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(c.done)
+	c.once.Do(func() {
+		c.driver.sessions.Add(-1)
+		c.driver.handlers.Done()
+	})
 	return err
 }

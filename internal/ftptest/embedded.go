@@ -135,6 +135,12 @@ func (e *Embedded) Connections() int {
 	return len(e.conns)
 }
 
+// Sessions returns the number of sessions of which something may still happen on the server, also
+// of clients that have gone. Those of Options.Upstream have to be asked of that.
+func (e *Embedded) Sessions() int {
+	return e.Connections() + int(e.driver.sessions.Load())
+}
+
 // Say sends reply, that nobody asked for, on all control connections.
 func (e *Embedded) Say(reply string) {
 	for _, c := range e.controls() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -63,6 +64,17 @@ func (p *process) startWatchdog() error {
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// children returns the processes that pid has started and that have not been waited for.
+func children(pid int) (all []int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid)) // who is gone has none
+	for _, field := range strings.Fields(string(text)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			all = append(all, child)
+		}
+	}
+	return all
+}
 
 // kill sends SIGKILL to the server and waits until it and its sessions are gone.
 func (p *process) kill() {

@@ -185,6 +185,17 @@ func (s *Server) Pid() int {
 	return s.process.pid()
 }
 
+// Sessions returns the number of sessions that the server has, also of clients that have gone: as
+// long as there is one it may carry out a command. It is of use with servers that start a process
+// for each, which pyftpdlib does not.
+func (s *Server) Sessions() int {
+	n := 0
+	for _, server := range children(s.Pid()) {
+		n += len(children(server))
+	}
+	return n
+}
+
 // Kill ends the server and all its sessions by SIGKILL and waits until they are gone.
 // Connections are refused afterwards. Killing a dead server does nothing.
 func (s *Server) Kill() {
