@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -57,12 +56,17 @@ func (s *server) writeFirst(h *handle, r *fuse.WriteRequest) {
 	}, nil)
 }
 
+// lowest is how many descriptors of a program are looked at. A duplicate gets the
+// number of a standard stream, or the lowest one that is free; and a program may have very
+// many, which would be looked at each time.
+const lowest = 32
+
 // keepsOpen tells whether the process pid has the file with the inode number
-// ino open for writing, as far as /proc shows. It never touches the mount.
+// ino open for writing, as far as /proc shows, by one of its lowest descriptors. It
+// never touches the mount.
 func keepsOpen(pid uint32, ino uint64) bool {
-	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
-	for _, info := range infos {
-		data, err := os.ReadFile(info)
+	for fd := range lowest {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
 		if err != nil {
 			continue
 		}
