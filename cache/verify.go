@@ -121,40 +121,45 @@ func (f *File) setSums(sums []newSum) {
 
 // unsum is told that [start, end) changes. files.mu is held.
 func (f *File) unsum(start, end int64) (known bool) {
-	forget := func(b *block) {
-		if b != nil && b.summed {
-			b.summed, known = false, true
-		}
-	}
-	size := f.files.blockSize
-	if (end-start)/size < int64(len(f.blocks)) {
-		for no := start / size; no*size < end; no++ {
-			forget(f.blocks[no])
-		}
-		return known
-	}
-	for no, b := range f.blocks {
-		if from, to := f.files.bounds(no); from < end && to > start {
-			forget(b)
-		}
-	}
+	f.eachBlock(start, end, func(b *block) {
+		known = known || b.summed
+		b.summed = false
+	})
 	return known
 }
 
 // blocksOf returns those blocks of [start, end) that are wanted, in order. No
 // lock but io is held.
 func (f *File) blocksOf(start, end int64, wanted func(*block) bool) []*block {
-	s := f.files
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
 	var found []*block
-	for no, b := range f.blocks {
-		if from, to := s.bounds(no); from < end && to > start && wanted(b) {
+	f.eachBlock(start, end, func(b *block) {
+		if wanted(b) {
 			found = append(found, b)
 		}
-	}
+	})
 	slices.SortFunc(found, func(a, b *block) int { return int(a.no - b.no) })
 	return found
+}
+
+// eachBlock calls see with what blocks there are of [start, end), in any order, and takes no longer
+// than they need or all there are. files.mu is held.
+func (f *File) eachBlock(start, end int64, see func(*block)) {
+	s := f.files
+	if (end-start)/s.blockSize < int64(len(f.blocks)) {
+		for no := start / s.blockSize; no*s.blockSize < end; no++ {
+			if b := f.blocks[no]; b != nil {
+				see(b)
+			}
+		}
+		return
+	}
+	for no, b := range f.blocks {
+		if from, to := s.bounds(no); from < end && to > start {
+			see(b)
+		}
+	}
 }
 
 // checksum reads what is present of b. io is held, so that it stays as it is.

@@ -208,7 +208,7 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 				break
 			}
 			if err = s.fs.contents.grow(ctx, h.node, h.content); err == nil {
-				err = answerRead(r, func(p []byte) (int, error) { return s.fs.readShort(ctx, h, p, r.Offset) })
+				err = s.await(ctx, h, r)
 			}
 		}
 		if err != nil {
@@ -216,6 +216,19 @@ func (s *server) fetch(h *handle, r *fuse.ReadRequest) {
 		}
 		return nil
 	})
+}
+
+// await answers a read when all of it has come.
+func (s *server) await(ctx context.Context, h *handle, r *fuse.ReadRequest) error {
+	c := h.content
+	defer c.file.KeepRange(r.Offset, int64(r.Size))()
+	if err := c.streams.fetch(ctx, r.Offset, int64(r.Size)); err != nil && !errors.Is(err, errShorter) {
+		return err
+	}
+	if !c.streams.isShorter() && s.device.answer(r, c.file) {
+		return nil
+	}
+	return answerRead(r, func(p []byte) (int, error) { return s.fs.readShort(ctx, h, p, r.Offset) })
 }
 
 // readShort reads what the server has. Where that is less than it says, the kernel
