@@ -19,7 +19,6 @@ const (
 	makeWay       = time.Second     // for how long none is added when others need the connections
 	worthIt       = 8 * time.Second // what a file has to take for a trial, by one transfer
 	steady        = 1.15            // times the rate before, at most: a rate that does not grow any more
-	manyMore      = 4               // times as many are tried
 	helpful       = 1.25            // times the rate before, at least: those on trial stay
 	sameRate      = 0.9             // a share of the rate that is no loss
 )
@@ -37,6 +36,7 @@ type crew struct {
 	paused  bool      // a stream has waited for the reader since
 	last    float64   // what the last one has found, in bytes a second
 
+	trial int       // the number of the latest
 	had   int       // how many there were before the trial under way; 0: none is
 	rate  float64   // theirs, in bytes a second
 	until time.Time // those on trial have to begin by then
@@ -45,6 +45,7 @@ type crew struct {
 	next  time.Time // when it may begin
 	free  time.Time // no more transfers before it: others need the connections
 	rest  time.Duration
+	glance
 }
 
 // follow is told of a read, and tells whether it is one that a crew works for.
@@ -88,28 +89,36 @@ func (c *crew) decide(rate float64, now time.Time, most int) {
 	case c.fewer && want > 1:
 		c.begin(want/2, rate, now)
 	case !c.fewer && want < most:
-		c.begin(min(manyMore*want, most), rate, now)
+		c.begin(min(2*want, most), rate, now)
 	default:
 		c.fewer = !c.fewer
 		c.settle(want, now)
 	}
 }
 
-// begin begins a trial.
+// begin begins a trial of so many transfers.
 func (c *crew) begin(want int, rate float64, now time.Time) {
 	c.had, c.want, c.rate = max(c.want, 1), want, rate
+	c.trial++
 	c.until, c.ready = now.Add(trialPatience), time.Time{}
+	c.glance = glance{from: now}
 }
 
 // tend is told of n bytes that s has brought. It wants streams.mu held.
 func (ss *streams) tend(s *stream, n int, now time.Time) {
+	if ss.parallel < 2 {
+		return
+	}
 	c := &ss.crew
 	c.bytes += int64(n)
 	c.starved = c.starved || s.waiters > 0
+	if c.more() {
+		c.watch(s, n)
+		c.look(now, ss.pace.begins(), ss.parallel)
+		defer ss.conclude(now)
+	}
 	least := max(leastMeasure, 2*ss.pace.begins())
 	switch took := now.Sub(c.since); {
-	case ss.parallel < 2:
-		return
 	case c.had > 0 && !ss.atSpeed(now), took > 4*least: // before that nothing was asked for
 		c.measure(now)
 		ss.staff(now)
@@ -121,7 +130,7 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 	ready := c.starved && !c.paused && rate <= steady*c.last
 	c.last = rate
 	c.measure(now)
-	if ready && (c.want > 1 || ss.deserves(s, rate)) {
+	if ready && (c.want > 1 || ss.deserves(s, rate) && ss.pace.bears(now)) {
 		c.decide(rate, now, ss.parallel)
 	}
 	ss.staff(now)

@@ -129,16 +129,22 @@ func TestMoreTransfersWhereEachIsSlow(t *testing.T) {
 	}
 }
 
+// One more is tried, for less than a second, and not so soon again for the next file.
 func TestOneTransferWhereItFillsTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 24 << 20
 		l := &link{opening: 100 * time.Millisecond, all: 1 << 20}
 		ss, s := linked(t, size, 4, l)
-		if took, one := s.readAll(t, ss, 0), seconds(size, l.all); took > one*107/100 {
+		if took, one := s.readAll(t, ss, 0), seconds(size, l.all); took > one*102/100 {
 			t.Errorf("%v, one transfer takes %v", took, one)
 		}
-		if _, _, sent := l.traffic(); len(s.opens()) > 12 || sent > size*107/100 {
-			t.Errorf("transfers began at %v, %d bytes", s.opens(), sent)
+		if _, most, sent := l.traffic(); most != 2 || len(s.opens()) > 3 || sent > size*102/100 {
+			t.Errorf("at most %d transfers, which began at %v, %d bytes", most, s.opens(), sent)
+		}
+		next, n := linked(t, size/2, 4, l)
+		next.pace = ss.pace
+		if n.readAll(t, next, 0); len(n.opens()) != 1 {
+			t.Errorf("for the next file transfers began at %v", n.opens())
 		}
 	})
 }

@@ -18,6 +18,8 @@ type pace struct {
 	opening time.Duration // from the question to the first bytes; 0: unknown
 	rate    float64       // bytes a second of one transfer that need not wait for readers; 0: unknown
 	partly  bool          // who last read a large file from its start did not come to its ending
+	alone   time.Time     // until then one transfer is believed to fill the link
+	rest    time.Duration // the last time that was believed
 }
 
 // opened is told how long a transfer took to begin. One that had to log in
@@ -87,6 +89,21 @@ func (p *pace) reachesEnding() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.partly
+}
+
+// fills is told that more transfers than one were of no use.
+func (p *pace) fills(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = min(max(2*p.rest, firstRest), longestRest)
+	p.alone = now.Add(p.rest)
+}
+
+// bears tells whether it may be tried whether more transfers than one are of use.
+func (p *pace) bears(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !now.Before(p.alone)
 }
 
 // within is how many bytes a transfer brings in that time.

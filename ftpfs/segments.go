@@ -113,7 +113,10 @@ func (ss *streams) assign() bool {
 			return true
 		}
 	}
-	ss.begin(start, start, end, seekWindow)
+	s := ss.begin(start, start, end, seekWindow)
+	if ss.crew.more() {
+		s.trial = ss.crew.trial
+	}
 	return true
 }
 

@@ -35,6 +35,7 @@ type stream struct {
 	waiters int           // readers that wait for it
 	wanted  int64         // where the first of them can go on
 	extra   bool          // nobody has waited for it yet
+	trial   int           // the number of the trial for which it began; 0: none
 	began   bool          // the server was about to send
 	cancel  func()        // ends it at once
 	stopped bool          // told to end
@@ -97,6 +98,7 @@ func (ss *streams) run(ctx context.Context, s *stream) {
 	ss.running = slices.DeleteFunc(ss.running, func(other *stream) bool { return other == s })
 	if err != nil && !s.stopped && s.working() && s.pos == s.start {
 		ss.crew.settle(ss.crew.want/2, time.Now()) // the server does not bear so many
+		ss.conclude(time.Now())
 	}
 	s.broadcast()
 	ss.free()
