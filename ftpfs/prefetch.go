@@ -29,8 +29,9 @@ const (
 //
 // Programs take files in one of three orders: as they are listed, by name, or by
 // inode number. Two files in a row tell which; each further file tells whether it
-// still holds. How many files it runs ahead grows slowly with those that were of
-// use, so that what is fetched for nothing stays a small part.
+// still holds, and the first file of the next directory whether that is read in the same order.
+// How many files it runs ahead grows slowly with those that were of use, so that
+// what is fetched for nothing stays a small part.
 type prefetcher struct {
 	files func(dir *node) []smallFile                             // of a cached listing, as listed; does not block
 	fetch func(ctx context.Context, dir *node, name string) error // brings a file; an error is an outage
@@ -41,6 +42,7 @@ type prefetcher struct {
 
 	mu     sync.Mutex
 	recent []*sequence        // directories, the last used first
+	habit  []int              // orders that the next directory may be read in, too
 	wanted []wantedFile       // the next first
 	ahead  map[aheadKey]int64 // sizes of files under way or fetched and not opened yet
 	bytes  int64              // their sum
@@ -74,7 +76,7 @@ type sequence struct {
 	at     map[string]int // index in files
 	orders [][]int        // indices in files, in each of the orders
 	places [][]int        // the reverse: place in each of the orders, by index
-	order  int            // that held last; -1: none
+	held   []int          // orders that the files were opened in
 }
 
 // prefetch makes the prefetcher of a mount.
@@ -159,14 +161,23 @@ func (p *prefetcher) opens(dir *node, name string) {
 	s := p.sequence(dir)
 	last := s.last
 	s.last = name
-	if last == "" || last == name {
+	if last == name || last == "" && len(p.habit) == 0 {
 		return
 	}
 	if s.at == nil {
 		s.sort(p.files(dir))
 	}
-	if s.follow(last, name); s.order >= 0 {
+	if last == "" {
+		s.begin(name, p.habit)
+	} else {
+		s.follow(last, name)
+	}
+	if len(s.held) > 0 {
 		p.want(s)
+		p.habit = nil // until it has proved right here, too
+	}
+	if last != "" && p.used >= aheadEarned {
+		p.habit = s.held
 	}
 	if ready || len(p.wanted) == 0 {
 		p.run()
@@ -178,7 +189,7 @@ func (p *prefetcher) opens(dir *node, name string) {
 // sequence finds or begins the sequence of a directory.
 func (p *prefetcher) sequence(dir *node) *sequence {
 	i := slices.IndexFunc(p.recent, func(s *sequence) bool { return s.dir == dir })
-	s := &sequence{dir: dir, order: -1}
+	s := &sequence{dir: dir}
 	if i >= 0 {
 		s = p.recent[i]
 		p.recent = slices.Delete(p.recent, i, i+1)
@@ -209,21 +220,39 @@ func (s *sequence) sort(files []smallFile) {
 	}
 }
 
-// follow finds the order in which name comes next after last: the one that
-// held before if it still does.
+// follow finds the orders in which name comes next after last: those that held before, if
+// some of them still do.
 func (s *sequence) follow(last, name string) {
 	from, known := s.at[last]
 	to, alsoKnown := s.at[name]
-	holds := func(order int) bool {
-		return known && alsoKnown && s.places[order][to] == s.places[order][from]+1
+	var hold, still []int
+	for order := range s.orders {
+		if !known || !alsoKnown || s.places[order][to] != s.places[order][from]+1 {
+			continue
+		}
+		hold = append(hold, order)
+		if slices.Contains(s.held, order) {
+			still = append(still, order)
+		}
 	}
-	if s.order >= 0 && holds(s.order) {
+	if s.held = hold; len(still) > 0 {
+		s.held = still
+	}
+}
+
+// begin takes over the orders of another directory in which name is the first file here,
+// unless they disagree about the second.
+func (s *sequence) begin(name string, orders []int) {
+	first, known := s.at[name]
+	if !known || len(s.files) < 2 {
 		return
 	}
-	s.order = -1
-	for order := range s.orders {
-		if holds(order) {
-			s.order = order
+	for _, order := range orders {
+		if s.places[order][first] != 0 {
+			continue
+		}
+		if s.held = append(s.held, order); s.orders[order][1] != s.orders[s.held[0]][1] {
+			s.held = nil
 			return
 		}
 	}
@@ -232,8 +261,8 @@ func (s *sequence) follow(last, name string) {
 // want replaces what is wanted by the files that come next in s.
 func (p *prefetcher) want(s *sequence) {
 	p.wanted = nil
-	order := s.orders[s.order]
-	next := order[s.places[s.order][s.at[s.last]]+1:]
+	order, places := s.orders[s.held[0]], s.places[s.held[0]]
+	next := order[places[s.at[s.last]]+1:]
 	p.plan(len(next))
 	for _, i := range next[:min(len(next), p.reach())] {
 		f := s.files[i]
@@ -332,6 +361,6 @@ func (p *prefetcher) drop(key aheadKey) bool {
 // stop forgets what is wanted. What is ahead by now was fetched for nothing.
 func (p *prefetcher) stop() {
 	p.used = max(0, p.used-aheadEarned*len(p.ahead))
-	p.wanted, p.recent, p.bytes = nil, nil, 0
+	p.wanted, p.recent, p.habit, p.bytes = nil, nil, nil, 0
 	clear(p.ahead)
 }

@@ -146,6 +146,56 @@ func TestFilesOverLinesThatEndLater(t *testing.T) {
 	})
 }
 
+// intoDirs divides the files among directories, each with its own part of the names.
+func (s *slowDir) intoDirs(p *prefetcher, each int) (dirs []*node, files map[*node][]string) {
+	files = make(map[*node][]string)
+	listed := make(map[*node][]smallFile)
+	for part := range slices.Chunk(s.files, each) {
+		dir := &node{}
+		dirs, listed[dir] = append(dirs, dir), part
+		for _, f := range slices.SortedFunc(slices.Values(part), byInode) {
+			files[dir] = append(files[dir], f.name)
+		}
+	}
+	p.files = func(dir *node) []smallFile { return listed[dir] }
+	return dirs, files
+}
+
+// Who has read a directory in some order reads the next one in the same: its first file tells.
+func TestFilesOfTheNextDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(101)
+		p := s.prefetcher(t.Context())
+		dirs, files := s.intoDirs(p, 20)
+		s.read(p, dirs[0], files[dirs[0]]...)
+		s.read(p, dirs[1], files[dirs[1]][0])
+		p.Close()
+		for i, name := range files[dirs[1]][:5] {
+			if s.fetched[name] == nil {
+				t.Errorf("%s, the file %d of the next directory, was not fetched with the first", name, i)
+			}
+		}
+	})
+}
+
+// A program that wants only the first file of each further directory is mistaken for one that
+// wants all of them once.
+func TestFirstFilesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(1009)
+		p := s.prefetcher(t.Context())
+		dirs, files := s.intoDirs(p, 20)
+		s.read(p, dirs[0], files[dirs[0]]...)
+		for _, dir := range dirs[1:] {
+			s.read(p, dir, files[dir][0])
+		}
+		p.Close()
+		if waste := s.asked - 20 - len(dirs[1:]); waste > aheadFirst+20/aheadEarned {
+			t.Errorf("%d files were fetched for nothing", waste)
+		}
+	})
+}
+
 // What is fetched for nothing is little, whenever the program stops.
 func TestFilesForNothing(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 10, 50, 200} {
