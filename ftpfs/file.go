@@ -141,10 +141,12 @@ func (f *FS) open(ctx context.Context, n *node, flags fuse.OpenFlags) (h *handle
 		hollow, err := f.hollow(ctx, n)
 		if err == nil && hollow {
 			e, err = f.count(ctx, n, e)
-			kernel |= fuse.OpenDirectIO
 		}
 		if err != nil {
 			return fail(err)
+		}
+		if e.Size > 0 {
+			kernel |= fuse.OpenDirectIO
 		}
 	}
 	if shared && now != nil {

@@ -41,6 +41,10 @@ var found = map[string][]modelOp{
 		{Verb: "open", Path: "c", Flags: create, Mode: 0o644, Slot: 1}, {Verb: "close", Slot: 1},
 		{Verb: "open", Path: "b/a"}, {Verb: "forget"}, {Verb: "rename", Path: "c", To: "b/a"}, {Verb: "pread", N: 100_000},
 	},
+	"a file in memory that was empty among empty files": {
+		{Verb: "open", Path: "a", Flags: create, Mode: 0o644}, {Verb: "close"}, {Verb: "open", Path: "b", Flags: create, Mode: 0o644}, {Verb: "close"},
+		{Verb: "open", Path: "a"}, {Verb: "truncate", Path: "a", Off: 5}, {Verb: "mapread"},
+	},
 	"exact times below a renamed directory": {
 		{Verb: "mkdir", Path: "a", Mode: 0o755}, {Verb: "open", Path: "a/b", Flags: create, Mode: 0o644}, {Verb: "close"},
 		{Verb: "utimes", Path: "a/b", Time: 1_000_000_001}, {Verb: "rename", Path: "a", To: "b"},
