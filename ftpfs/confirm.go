@@ -42,7 +42,7 @@ func (c *content) again() bool {
 // adopt makes now the version that c builds upon if it is what an upload has
 // published whose answer was lost. It wants content.mu held.
 func (c *content) adopt(now ftpclient.Entry) {
-	if slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool { return agree(now, s) }) {
+	if slices.ContainsFunc(c.sent, func(m made) bool { return agree(now, m.Entry) }) {
 		c.base, c.prior, c.fresh, c.stale = now, c.base, false, false
 	}
 }

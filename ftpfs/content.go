@@ -26,40 +26,40 @@ type content struct {
 	noted  sync.Once  // the journal before the first change
 
 	mu      sync.Mutex
-	shares  int               // of the handles, and of an attempt at its upload: the last one closes it
-	users   int               // open handles
-	ahead   int               // those of them that nobody has asked for yet: the prefetcher's
-	writers int               // those of them that may write
-	base    ftpclient.Entry   // the version on the server that the bytes build upon
-	prior   ftpclient.Entry   // what base was before our own last change
-	next    ftpclient.Entry   // what the upload under way is about to publish; no time: nothing yet
-	sent    []ftpclient.Entry // what those may have published whose answer was lost
-	temp    string            // the temporary file of the last upload; "": none
-	left    []string          // others, mostly those of earlier mounts, which may be all that the server has of it
-	resumed bool              // from an earlier mount, and nobody has looked yet what became of its uploads
-	doomed  bool              // it was being unlinked when the server was last asked
-	aside   string            // where the server's version was put while it was replaced; "": it is in its place
-	fresh   bool              // the server has no such file yet
-	tried   bool              // though an upload may have given it one, whose answer was lost or bad
-	whole   bool              // nothing of base is wanted: the file was emptied since
-	placed  bool              // something was written since base that belongs where it is, not at whatever end
-	tail    int64             // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
-	seen    time.Time         // when the server last confirmed base
-	doubted bool              // which is not to be believed any more
-	longer  ftpclient.Entry   // a version that may go on where base ends; size 0: none was seen
-	begun   bool              // bytes of base have been asked for, now or before it was opened
-	stale   bool              // the server has another version: what is absent here is lost
-	past    bool              // another content has taken over the file
-	changes int               // local changes under way
-	alters  int               // own changes of the server's version under way
-	hidden  *unlinked         // the server's copy when it was unlinked while open; nil if it was not
-	mtime   time.Time         // of the last local write, or as set since
-	told    time.Time         // the mtime that the journal has
-	run     int64             // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
-	torn    bool              // the server has a part of it only, in the place of base
-	kept    func()            // lets go of what is kept since then; nil: nothing is
-	sender  *sender           // sends it meanwhile; nil: none does
-	mode    fs.FileMode       // as set since, when modeSet
+	shares  int             // of the handles, and of an attempt at its upload: the last one closes it
+	users   int             // open handles
+	ahead   int             // those of them that nobody has asked for yet: the prefetcher's
+	writers int             // those of them that may write
+	base    ftpclient.Entry // the version on the server that the bytes build upon
+	prior   ftpclient.Entry // what base was before our own last change
+	next    made            // what the upload under way is about to publish; no time: nothing yet
+	sent    []made          // what those may have published whose answer was lost
+	temp    string          // the temporary file of the last upload; "": none
+	left    []string        // others, mostly those of earlier mounts, which may be all that the server has of it
+	resumed bool            // from an earlier mount, and nobody has looked yet what became of its uploads
+	doomed  bool            // it was being unlinked when the server was last asked
+	aside   string          // where the server's version was put while it was replaced; "": it is in its place
+	fresh   bool            // the server has no such file yet
+	tried   bool            // though an upload may have given it one, whose answer was lost or bad
+	whole   bool            // nothing of base is wanted: the file was emptied since
+	placed  bool            // something was written since base that belongs where it is, not at whatever end
+	tail    int64           // the end of what an upload of a tail may have stored, whose answer was lost; 0: none
+	seen    time.Time       // when the server last confirmed base
+	doubted bool            // which is not to be believed any more
+	longer  ftpclient.Entry // a version that may go on where base ends; size 0: none was seen
+	begun   bool            // bytes of base have been asked for, now or before it was opened
+	stale   bool            // the server has another version: what is absent here is lost
+	past    bool            // another content has taken over the file
+	changes int             // local changes under way
+	alters  int             // own changes of the server's version under way
+	hidden  *unlinked       // the server's copy when it was unlinked while open; nil if it was not
+	mtime   time.Time       // of the last local write, or as set since
+	told    time.Time       // the mtime that the journal has
+	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
+	torn    bool            // the server has a part of it only, in the place of base
+	kept    func()          // lets go of what is kept since then; nil: nothing is
+	sender  *sender         // sends it meanwhile; nil: none does
+	mode    fs.FileMode     // as set since, when modeSet
 	modeSet bool
 	failed  error // why the last upload did not succeed
 	refused error // why the server will never take this new file

@@ -2,7 +2,6 @@ package ftpfs
 
 import (
 	"context"
-	"slices"
 
 	"ftpfs/ftpclient"
 )
@@ -45,7 +44,7 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own
 	defer c.alter()()
 	w.Announce(path, max(0, end-from))
 	k := c.commitment("")
-	err = send(ctx, w, c, from, end, own)
+	_, err = send(ctx, w, c, from, end, own)
 	var e ftpclient.Entry
 	if err == nil {
 		e, err = w.Commit(ctx, k)
@@ -101,18 +100,6 @@ func (c *content) spoil(now ftpclient.Entry) bool {
 	c.mu.Unlock()
 	c.journal()
 	return true
-}
-
-// isPart tells whether now, which the server has, is a part of a version that an upload
-// whose answer was lost was to make: it has its time, and is shorter.
-func (c *content) isPart(now ftpclient.Entry) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool {
-		shorter := now.Size < s.Size
-		s.Size = now.Size
-		return shorter && sameVersion(now, s)
-	})
 }
 
 // isTorn tells whether the server has a part of c only.

@@ -37,6 +37,7 @@ type noteEntry struct {
 	ModTime   noteTime      `json:"time"`
 	Precision time.Duration `json:"unit"`
 	Mode      *uint32       `json:"mode,omitempty"`
+	Sum       uint32        `json:"sum,omitempty"`
 }
 
 // A noteTime is seconds and nanoseconds: JSON has no year before 0.
@@ -87,11 +88,14 @@ func (c *content) note() note {
 		mode := uint32(c.mode)
 		w.Mode = &mode
 	}
-	for _, e := range c.sent {
-		w.Sent = append(w.Sent, writtenEntry(e))
-	}
+	sent := c.sent
 	if !c.next.ModTime.IsZero() {
-		w.Sent = append(w.Sent, writtenEntry(c.next))
+		sent = append(slices.Clone(sent), c.next)
+	}
+	for _, m := range sent {
+		e := writtenEntry(m.Entry)
+		e.Sum = m.sum
+		w.Sent = append(w.Sent, e)
 	}
 	c.told = c.mtime
 	return w
@@ -117,7 +121,7 @@ func (c *content) restore(text []byte) error {
 		c.mode, c.modeSet = fs.FileMode(*w.Mode), true
 	}
 	for _, e := range w.Sent {
-		c.sent = append(c.sent, e.entry())
+		c.sent = append(c.sent, made{e.entry(), e.Sum})
 	}
 	c.begun, c.run = true, -1        // before this mount
 	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
@@ -150,31 +154,11 @@ func (c *content) stepsAside(path string) {
 	c.journal()
 }
 
-// publishes writes down which version of c an upload is about to make: a later mount
-// must know it for ours, whoever else it may be after a kill that cuts the answer off. It
-// blocks for the local disk.
-func (c *content) publishes(size int64, modTime time.Time) {
-	c.mu.Lock()
-	c.next = ftpclient.Entry{Size: size, ModTime: modTime, Precision: time.Second}
-	c.mu.Unlock()
-	c.journal()
-}
-
 // leaves writes down that there may be a temporary file beside that of the upload. It blocks
 // for the local disk.
 func (c *content) leaves(temp string) {
 	c.mu.Lock()
 	c.left = append(c.left, temp)
-	c.mu.Unlock()
-	c.journal()
-}
-
-// unanswered writes down that nobody knows whether it has made that version.
-func (c *content) unanswered() {
-	c.mu.Lock()
-	if !slices.ContainsFunc(c.sent, func(s ftpclient.Entry) bool { return sameVersion(s, c.next) }) {
-		c.sent = append(c.sent, c.next)
-	}
 	c.mu.Unlock()
 	c.journal()
 }

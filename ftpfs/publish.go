@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"syscall"
 
@@ -26,18 +27,18 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	if u.inPlace {
 		return u.storeInPlace(ctx, c, path, own, from, end)
 	}
-	w, temp, err := u.sentAhead(ctx, c, path, from, end)
+	p, err := u.sentAhead(ctx, c, path, from, end)
 	if err != nil {
 		return ftpclient.Entry{}, err
 	}
 	finish := func(size int64) (ftpclient.Entry, error) {
-		e, err := u.finish(ctx, c, w, temp, path, own, size)
+		e, err := u.finish(ctx, c, p, path, own, size)
 		if own && errors.Is(err, io.ErrShortWrite) {
 			u.cameShort(ctx, c, path, size)
 		}
 		return e, err
 	}
-	if w != nil {
+	if p.w != nil {
 		e, err := finish(end - from)
 		if !notStored(err) {
 			return e, u.tree.explainFile(ctx, path, err)
@@ -45,7 +46,7 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	}
 	defer c.file.Keep()() // what is fetched stays until the server has all of it
 	for again := false; ; again = true {
-		if w, temp, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
+		if p, err = u.sendAll(ctx, c, path, own, from, end); err != nil {
 			return ftpclient.Entry{}, err
 		}
 		e, err := finish(max(0, end-from))
@@ -53,6 +54,13 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 			return e, u.tree.explainFile(ctx, path, err)
 		}
 	}
+}
+
+// A part is a file that was sent, under its temporary name.
+type part struct {
+	w    *ftpclient.Writer // which has all of it; nil: nothing was sent
+	temp string
+	sum  uint32 // of its bytes
 }
 
 // notStored tells whether an upload failed before the file had its name for a reason
@@ -77,12 +85,13 @@ func notRenamed(err error) bool {
 	return errors.As(err, &refused) && refused.Command == "RNTO" && refused.Code == 421
 }
 
-// finish gives the file that w has stored as temp, with so many bytes, its name.
-func (u *uploads) finish(ctx context.Context, c *content, w *ftpclient.Writer, temp, path string, own bool, size int64) (ftpclient.Entry, error) {
+// finish gives p, of so many bytes, its name.
+func (u *uploads) finish(ctx context.Context, c *content, p part, path string, own bool, size int64) (ftpclient.Entry, error) {
+	w, temp := p.w, p.temp
 	defer w.Abort() // does nothing after a Commit that went through
 	commit := c.commitment(path)
 	if own {
-		c.publishes(size, commit.ModTime)
+		c.publishes(size, commit.ModTime, p.sum)
 	}
 	defer c.alter()()
 	e, err := w.Commit(ctx, commit)
@@ -150,10 +159,10 @@ func complete(ctx context.Context, c *content, path string, off, end int64) erro
 }
 
 // sendAll brings the bytes of c from off to end to a temporary file.
-func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool, from, end int64) (*ftpclient.Writer, string, error) {
+func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool, from, end int64) (part, error) {
 	if own {
 		if err := complete(ctx, c, path, from, end); err != nil {
-			return nil, "", err
+			return part{}, err
 		}
 		if c.builds() {
 			c.file.Claim() // for the case that the server gets a part of it only, in the place of what it had
@@ -166,20 +175,21 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool
 		if uncertain(err) || outage(err) { // it may wait for the data in a file that is there
 			u.sweep(temp)
 		}
-		return nil, "", u.explainStore(ctx, temp, err)
+		return part{}, u.explainStore(ctx, temp, err)
 	}
 	if u.tree.temps.at(temp) != temp {
 		w.Abort()
 		u.sweep(temp)
-		return nil, "", errMoved
+		return part{}, errMoved
 	}
 	w.Announce(path, max(0, end-from))
-	if err := send(ctx, w, c, from, end, own); err != nil {
+	sum, err := send(ctx, w, c, from, end, own)
+	if err != nil {
 		w.Abort()
 		u.sweep(temp)
-		return nil, "", err
+		return part{}, err
 	}
-	return w, temp, nil
+	return part{w, temp, sum}, nil
 }
 
 // errMoved: the directory has got another path before the server had opened a temporary file
@@ -194,26 +204,26 @@ func (u *uploads) explainStore(ctx context.Context, temp string, err error) erro
 	return err
 }
 
-// sentAhead has the sender of c finish, if there is one. No Writer and no error
+// sentAhead has the sender of c finish, if there is one. Nothing and no error
 // means that the file has to be sent from here. A server that is
 // full is not filled again.
-func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, end int64) (*ftpclient.Writer, string, error) {
+func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, end int64) (part, error) {
 	s := c.takeSender()
 	if s == nil {
-		return nil, "", nil
+		return part{}, nil
 	}
 	dir, _ := split(path)
 	temp := u.tree.temps.at(s.temp)
 	if in, _ := split(temp); in != dir || from > 0 {
 		s.drop()
 		<-s.done
-		return nil, "", nil
+		return part{}, nil
 	}
 	w, err := s.finish(ctx, end)
 	if number := errno(err); number == syscall.ENOSPC || number == syscall.EDQUOT {
-		return nil, "", err
+		return part{}, err
 	}
-	return w, temp, nil
+	return part{w, temp, s.sum}, nil
 }
 
 func (u *uploads) warnOfMode(path string, k ftpclient.Commit) {
@@ -234,11 +244,12 @@ func (c *content) commitment(path string) ftpclient.Commit {
 }
 
 // send writes the bytes of c from off up to size to w. What is absent is fetched;
-// for who has no claim to it, as it is of another version, it is zeros.
-func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64, own bool) error {
+// for who has no claim to it, as it is of another version, it is zeros. It returns
+// the checksum of all.
+func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64, own bool) (sum uint32, err error) {
 	source := &uploadReader{ctx: ctx, c: c, off: off, size: size, zeros: !own}
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, min(uploadStep, max(size-off, 1))))
-	return err
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, min(uploadStep, max(size-off, 1))))
+	return source.sum, err
 }
 
 // uploadReader reads the content from off to the size that it had when
@@ -249,9 +260,16 @@ type uploadReader struct {
 	off   int64
 	size  int64
 	zeros bool // in the place of what is absent
+	sum   uint32
 }
 
 func (r *uploadReader) Read(p []byte) (int, error) {
+	n, err := r.next(p)
+	r.sum = crc32.Update(r.sum, castagnoli, p[:n])
+	return n, err
+}
+
+func (r *uploadReader) next(p []byte) (int, error) {
 	if r.off >= r.size {
 		return 0, io.EOF
 	}

@@ -43,6 +43,12 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	if err != nil {
 		return err
 	}
+	torn := false
+	if newer && now != nil {
+		if torn, err = u.hasPart(ctx, c, path, *now); err != nil {
+			return err
+		}
+	}
 	c.looked()
 	start, end := c.file.Missing(0, c.file.Size())
 	if now == nil && newer && c.isDoomed() && u.discard(n, c, gen) {
@@ -52,7 +58,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	if start >= end || now != nil { // else it may be all that there is
 		u.sweepLeft(c)
 	}
-	if !newer || now != nil && c.isPart(*now) && c.spoil(*now) {
+	if !newer || torn && c.spoil(*now) {
 		return u.commitLocked(ctx, n, c)
 	}
 	gen, _ = c.file.Dirty()
@@ -158,6 +164,9 @@ var errChanged = errors.New("it was written to while it was kept beside a newer 
 func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *ftpclient.Entry, newer bool, err error) {
 	grew := u.onlyGrew(ctx, c, path)
 	now, err := u.tree.find(ctx, path)
+	if err == nil {
+		err = u.verify(ctx, c, path, now)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type sender struct {
 	w     *ftpclient.Writer // while connected; run's, then of who waited for done
 	err   error             // why it was given up; set before done is closed
 	began bool              // temp may exist; run's
+	sum   uint32            // of what was sent; as w
 
 	mu      sync.Mutex
 	pos     int64 // what is before it was sent, or is being sent
@@ -277,6 +279,7 @@ func (s *sender) piece(ctx context.Context, p []byte) (int, error) {
 	if n < len(p) {
 		return 0, errors.Join(errSpoiled, err)
 	}
+	s.sum = crc32.Update(s.sum, castagnoli, p)
 	return s.w.Write(p)
 }
 

@@ -130,7 +130,7 @@ func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, s
 	}
 	defer w.Abort() // does nothing after a Commit that went through
 	w.Announce(path, size-from)
-	if err := send(ctx, w, c, from, size, true); err != nil {
+	if _, err := send(ctx, w, c, from, size, true); err != nil {
 		return ftpclient.Entry{}, err
 	}
 	k := c.commitment("")

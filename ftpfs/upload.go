@@ -174,7 +174,7 @@ func (u *uploads) published(n *node, c *content, path string, now stored, gen ui
 	c.mu.Lock()
 	wasFresh, before := c.fresh, max(0, c.base.Size)
 	c.fresh, c.stale, c.modeSet, c.whole, c.doomed = false, false, false, false, false
-	c.failed, c.seen, c.next, c.sent, c.tail, c.temp = nil, time.Now(), ftpclient.Entry{}, nil, 0, ""
+	c.failed, c.seen, c.next, c.sent, c.tail, c.temp = nil, time.Now(), made{}, nil, 0, ""
 	e.Owner, e.Group, e.Followed = c.base.Owner, c.base.Group, c.base.Followed
 	c.base, c.prior = e, c.base
 	c.mu.Unlock()

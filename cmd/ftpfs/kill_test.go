@@ -295,6 +295,50 @@ func TestKillBehindARename(t *testing.T) {
 	}
 }
 
+// What somebody else stores in the second of an upload whose end a killed mount has not seen is
+// not taken for what that has stored, though it has its size, or looks like the beginning of it.
+func TestKillBeforeSomebodyElseStores(t *testing.T) {
+	ours := strings.Repeat("ours", 15_000)
+	source := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(source, []byte(ours), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, theirs := range map[string]string{"same size": strings.Repeat("them", 15_000), "shorter": "theirs"} {
+		t.Run(what, func(t *testing.T) {
+			server := ftptest.Start(t, ftptest.Options{})
+			m := keepMount(t, "ftp://user@"+server.Addr()+"/", "user", "secret")
+			hold := server.HoldReply("RNTO", 2)
+			m.beside("cp " + source + " file")
+			await(t, hold)
+			m.kill()
+			hold.Release()
+			info, err := server.Fs().Stat("/file")
+			if err == nil {
+				err = afero.WriteFile(server.Fs(), "/file", []byte(theirs), 0o644)
+			}
+			if err == nil {
+				err = server.Fs().Chtimes("/file", info.ModTime(), info.ModTime())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.mount()
+			eventually(t, "the upload", func() bool { return len(m.left("j*")) == 0 })
+			m.unmount()
+			if got, err := afero.ReadFile(server.Fs(), "/file"); string(got) != theirs {
+				t.Errorf("%d bytes were stored over it, or it is gone (%v)", len(got), err)
+			}
+			beside, err := afero.Glob(server.Fs(), "/file.conflict-*")
+			if err != nil || len(beside) != 1 {
+				t.Fatalf("%v, %v", beside, err)
+			}
+			if got, _ := afero.ReadFile(server.Fs(), beside[0]); string(got) != ours {
+				t.Errorf("beside are %d bytes", len(got))
+			}
+		})
+	}
+}
+
 // await waits until the server has stopped at hold.
 func await(t *testing.T, hold *ftptest.Hold) {
 	t.Helper()
