@@ -90,6 +90,21 @@ func (f *File) Sync() error {
 	return err
 }
 
+// SyncNote makes the note durable, if the changes to f are by an earlier Sync. Blocks for the
+// local disk.
+func (f *File) SyncNote() error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer f.end()
+	f.files.mu.Unlock()
+	defer f.files.mu.Lock()
+
+	f.io.Lock()
+	defer f.io.Unlock()
+	return f.harden()
+}
+
 // Park is Close for what could not be uploaded: after the last one, changes
 // stay on the disk for the Resume of a later process. Nobody finds them here.
 func (f *File) Park() error {

@@ -34,6 +34,8 @@ type content struct {
 	prior   ftpclient.Entry // what base was before our own last change
 	next    made            // what the upload under way is about to publish; no time: nothing yet
 	sent    []made          // what those may have published whose answer was lost
+	temps   *temps          // know where temporary files are; nil: they are where they were made
+	move    *move           // the rename of a directory above whose end nobody has seen; nil: none
 	temp    string          // the temporary file of the last upload; "": none
 	left    []string        // others, mostly those of earlier mounts, which may be all that the server has of it
 	resumed bool            // from an earlier mount, and nobody has looked yet what became of its uploads

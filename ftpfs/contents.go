@@ -77,7 +77,8 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 	c := n.content
 	path, ok := n.path()
 	cs.nodes.mu.Unlock()
-	if c == nil || !fits(c) {
+	anew := c == nil || !fits(c)
+	if anew {
 		if !ok {
 			return nil, syscall.ENOENT
 		}
@@ -96,13 +97,23 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 	cs.nodes.mu.Lock()
 	n.content = c
 	n.pins++
+	m := cs.tree.moves.of(below(cs.tree.root, path))
+	late := anew && m != nil // for the rename to find it
+	if late {
+		c.mu.Lock()
+		c.move = m
+		c.mu.Unlock()
+	}
 	cs.nodes.mu.Unlock()
+	if late {
+		c.journal()
+	}
 	return c, nil
 }
 
 // make gives file streams that bring the bytes of base.
 func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
-	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1)}
+	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1), temps: cs.tree.temps}
 	if base.Size > 0 {
 		c.run = -1
 	}

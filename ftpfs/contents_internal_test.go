@@ -19,7 +19,8 @@ func waiter(t *testing.T) (*uploads, *node, *content) {
 	ns := newNodes()
 	n := ns.enter(ns.root, ftpclient.Entry{Name: "file", Type: ftpclient.TypeFile})
 	base, cancel := context.WithCancel(context.Background())
-	u := &uploads{contents: &contents{nodes: ns, files: files, base: base}, delay: time.Hour, waiting: make(map[*content]*attempt)}
+	tree := &tree{temps: newTemps(), moves: newMoves()}
+	u := &uploads{contents: &contents{tree: tree, nodes: ns, files: files, base: base}, delay: time.Hour, waiting: make(map[*content]*attempt)}
 	t.Cleanup(func() {
 		cancel()
 		u.giveUp()

@@ -46,7 +46,7 @@ func (f *FS) reach(ctx context.Context) error {
 	f.tree.root = root
 	f.space.begin(root)
 	if !f.opts.ReadOnly {
-		f.resume()
+		f.resume(ctx)
 	}
 	f.gate.open.Store(true)
 	if f.client.CanTellSpace() == ftpclient.Yes {

@@ -87,6 +87,7 @@
 //	walker.mu        what is walked; the cache and the pool may be asked under it
 //	revalidator.mu   what is listed anew; as walker.mu
 //	nodes.mu         names, parents and numbers of all nodes
+//	moves.mu         the renames of directories under way
 //	streams.mu       the streams of one file
 //	content.mu       the state of one file
 //	sender.mu        how far one file was sent

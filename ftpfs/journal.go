@@ -28,7 +28,14 @@ type note struct {
 	Temp    []byte      `json:"temp,omitempty"` // the temporary file of an upload that has begun
 	Left    [][]byte    `json:"left,omitempty"` // those of earlier mounts
 	Aside   []byte      `json:"aside,omitempty"`
+	Move    *noteMove   `json:"move,omitempty"` // of a directory above, whose end nobody has seen
 	Sent    []noteEntry `json:"sent,omitempty"` // what uploads may have made of the file
+}
+
+// A noteMove is the rename of a directory.
+type noteMove struct {
+	From []byte `json:"from"`
+	To   []byte `json:"to"`
 }
 
 // A noteEntry is a version on the server.
@@ -80,9 +87,12 @@ func (c *content) journal() {
 func (c *content) note() note {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, Doomed: c.doomed, ModTime: writtenTime(c.mtime), Temp: []byte(c.temp), Aside: []byte(c.aside)}
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, Doomed: c.doomed, ModTime: writtenTime(c.mtime), Temp: c.at(c.temp), Aside: c.at(c.aside)}
 	for _, temp := range c.left {
-		w.Left = append(w.Left, []byte(temp))
+		w.Left = append(w.Left, c.at(temp))
+	}
+	if c.move != nil {
+		w.Move = &noteMove{[]byte(c.move.from), []byte(c.move.to)}
 	}
 	if c.modeSet {
 		mode := uint32(c.mode)
@@ -101,6 +111,14 @@ func (c *content) note() note {
 	return w
 }
 
+// at is where a temporary file of c is now.
+func (c *content) at(temp string) []byte {
+	if temp == "" || c.temps == nil {
+		return []byte(temp)
+	}
+	return []byte(c.temps.at(temp))
+}
+
 // restore is the reverse of journal.
 func (c *content) restore(text []byte) error {
 	var w note
@@ -111,6 +129,9 @@ func (c *content) restore(text []byte) error {
 	defer c.mu.Unlock()
 	c.base, c.fresh, c.whole, c.placed, c.tail = w.Base.entry(), w.Fresh, w.Whole, w.Placed, w.Tail
 	c.mtime, c.aside, c.doomed = w.ModTime.time(), string(w.Aside), w.Doomed
+	if w.Move != nil {
+		c.move = &move{from: string(w.Move.From), to: string(w.Move.To)}
+	}
 	if len(w.Temp) > 0 {
 		w.Left = append(w.Left, w.Temp)
 	}

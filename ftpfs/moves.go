@@ -23,12 +23,12 @@ type move struct {
 func newMoves() *moves { return &moves{under: make(map[*move]bool)} }
 
 // begin announces a rename, until end.
-func (ms *moves) begin(from, to string) (end func()) {
-	m := &move{from, to, make(chan struct{})}
+func (ms *moves) begin(from, to string) (m *move, end func()) {
+	m = &move{from, to, make(chan struct{})}
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	ms.under[m] = true
-	return func() {
+	return m, func() {
 		ms.mu.Lock()
 		defer ms.mu.Unlock()
 		delete(ms.under, m)
@@ -69,4 +69,73 @@ func (ms *moves) count() int {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	return ms.ended
+}
+
+// A file that waits for its upload, or will be changed, is found by a later mount at the path
+// that its journal tells. So before the server hears of a rename, all journals below know both
+// paths, and after its end one: whenever the mount is killed, the next one finds the file where
+// the server has its directory.
+
+// move announces the rename of the directory dir to the journals of what is below. end tells
+// how it went, when the paths of nodes and files are those of then; while nobody knows, the
+// journals keep both. It blocks for the local disk.
+func (cs *contents) move(dir *node, from, to string) (end func(error)) {
+	m, done := cs.tree.moves.begin(from, to)
+	for _, c := range cs.nodes.contentsBelow(dir) {
+		c.moves(m)
+		c.file.SyncNote()
+	}
+	return func(err error) {
+		done()
+		if uncertain(err) {
+			return
+		}
+		for _, c := range cs.nodes.contentsBelow(dir) {
+			c.moves(nil)
+		}
+	}
+}
+
+// moves writes down that a directory above c is about to be renamed; nil: that this is over.
+func (c *content) moves(m *move) {
+	c.mu.Lock()
+	c.move = m
+	c.mu.Unlock()
+	c.journal()
+}
+
+// contentsBelow returns the contents of all files below dir, which may be nil.
+func (ns *nodes) contentsBelow(dir *node) (all []*content) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if dir == nil {
+		return nil
+	}
+	for dirs := []*node{dir}; len(dirs) > 0; dirs = dirs[1:] {
+		for _, n := range dirs[0].children {
+			if n.content != nil {
+				all = append(all, n.content)
+			}
+			dirs = append(dirs, n)
+		}
+	}
+	return all
+}
+
+// went is told that what an earlier mount has left of c is in a directory that was renamed by m.
+func (c *content) went(m *move) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, temp := range c.left {
+		c.left[i] = m.apply(temp)
+	}
+	c.aside = m.apply(c.aside)
+}
+
+// apply returns what path is after the rename.
+func (m *move) apply(path string) string {
+	if rest, in := strings.CutPrefix(path, m.from+"/"); in {
+		return m.to + "/" + rest
+	}
+	return path
 }

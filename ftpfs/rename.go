@@ -122,10 +122,12 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	if one, err := f.areOne(ctx, moved.Entry, toDir, newName); one || err != nil {
 		return err // POSIX has nothing happen
 	}
+	end := func(error) {}
 	if moved.Entry.Type == ftpclient.TypeDir {
-		defer f.tree.moves.begin(from, to)()
+		end = f.contents.move(source, from, to)
 	}
 	if err := f.tree.rename(ctx, from, to, moved.Entry); err != nil {
+		end(err)
 		return err
 	}
 	if replaced != nil {
@@ -137,6 +139,7 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	} else {
 		f.files.Rename(fromRel, toRel)
 	}
+	end(nil)
 	return nil
 }
 

@@ -103,7 +103,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 // putBack undoes what an upload of c, by an earlier mount or before, has begun.
 func (u *uploads) putBack(ctx context.Context, c *content, path string) error {
 	c.mu.Lock()
-	aside := c.aside
+	aside := string(c.at(c.aside))
 	c.mu.Unlock()
 	if aside == "" {
 		return nil

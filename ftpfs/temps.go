@@ -50,6 +50,12 @@ func (t *temps) beside(path string) string {
 	return path
 }
 
+// adopt takes over the name of a file that an earlier mount has left at path.
+func (t *temps) adopt(path string) {
+	_, name := split(path)
+	t.paths.Add(name, path)
+}
+
 // at is where the file is now that was once made at path.
 func (t *temps) at(path string) string {
 	_, name := split(path)
