@@ -235,6 +235,7 @@ func TestPresentDataDoesNotWaitForASlowFill(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
+	before := descriptors(t)
 	s := openFiles(t, 1<<30)
 	room := int64(6)
 	s.pwrite = func(fd *os.File, p []byte, off int64) (int, error) {
@@ -271,6 +272,12 @@ func TestDiskFull(t *testing.T) {
 		t.Error("dirty data suffered")
 	}
 	checkBooks(t, s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := since(t, before); len(left) > 0 {
+		t.Errorf("open: %v", left)
+	}
 }
 
 // TestFailedWriteLeavesZerosBehindTheEnd: what a failed write may have left

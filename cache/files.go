@@ -223,6 +223,9 @@ func (s *Files) Close() error {
 		if f.fd != nil {
 			f.fd.Close()
 		}
+		for _, fd := range f.past {
+			fd.Close()
+		}
 		if f.journal != nil {
 			f.journal.Close()
 		}

@@ -153,14 +153,14 @@ func TestForeignCacheDirectoryIsRefused(t *testing.T) {
 	} else {
 		refused = refused[:2] // nobody's links can be made
 	}
-	before := openDescriptors(t)
+	before := descriptors(t)
 	for _, dir := range refused {
 		if _, err := OpenFiles(FilesConfig{Dir: dir}); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
-	if after := openDescriptors(t); after != before {
-		t.Errorf("%d descriptors, before %d", after, before)
+	if left := since(t, before); len(left) > 0 {
+		t.Errorf("open: %v", left)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
