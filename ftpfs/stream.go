@@ -16,7 +16,7 @@ const (
 	firstWindow = 512 << 10 // read ahead of a stream that starts a file
 	seekWindow  = 128 << 10 // read ahead after a seek, at most: random access wants little
 	maxWindow   = 8 << 20   // read ahead of a reader that goes on and on
-	streamStep  = 512 << 10 // bytes that a stream moves at a time, at most
+	streamStep  = 512 << 10 // bytes that a stream moves at a time, at most: to the next multiple, since whole pages cost a disk less
 
 	stepTime     = 5 * time.Millisecond  // what comes in it is moved together
 	pausedFor    = 5 * time.Second       // a stream nobody reads ends after it
@@ -132,7 +132,7 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 			return nil
 		}
 		begin := time.Now()
-		n, err := readSome(r, buf[:min(streamStep, min(s.end, size)-s.pos)], ss.pace.within(stepTime))
+		n, err := readSome(r, buf[:min(streamStep-s.pos%streamStep, min(s.end, size)-s.pos)], ss.pace.within(stepTime))
 		if n > 0 {
 			if err := ss.file.Fill(buf[:n], s.pos); err != nil {
 				return err

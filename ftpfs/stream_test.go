@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -103,6 +104,35 @@ func TestSequentialReadIsOneTransfer(t *testing.T) {
 	s.check(t, ss, len(s.data), 4096)
 	if got := s.opens(); len(got) != 1 || got[0] != 0 {
 		t.Errorf("transfers began at %v, want one at 0", got)
+	}
+}
+
+// However a transfer begins, it goes on in whole steps: each of them begins at a page, and at the
+// beginning of a block of the cache or in its middle.
+func TestStepsAreAligned(t *testing.T) {
+	ss, s := testStreams(t, 4<<20)
+	var at []int64
+	s.fault = func(_ int, r io.ReadCloser) (io.ReadCloser, error) {
+		pos := int64(0)
+		return struct {
+			io.Reader
+			io.Closer
+		}{readerFunc(func(p []byte) (int, error) {
+			at = append(at, pos)
+			n, err := r.Read(p[:min(len(p), 300_000)])
+			if pos >= 2*streamStep {
+				m, _ := r.Read(p[n:])
+				n += m
+			}
+			pos += int64(n)
+			return n, err
+		}), r}, nil
+	}
+	s.check(t, ss, 0, len(s.data))
+	ss.Close()
+	const step = streamStep
+	if want := []int64{0, 300_000, step, step + 300_000, 2 * step, 3 * step, 4 * step, 5 * step, 6 * step, 7 * step}; !slices.Equal(at, want) {
+		t.Errorf("steps began at %v", at)
 	}
 }
 
