@@ -89,11 +89,14 @@ func (u *uploads) storeTail(ctx context.Context, c *content, path string) (store
 		from := c.base.Size
 		c.mu.Unlock()
 		e, err := u.sendTail(ctx, c, path, from, size)
-		if want := before + size - from; err == nil {
-			if e.Size < want || e.Size > want && c.isPlaced() {
-				err = fmt.Errorf("%s was changed on the server while it was appended to: %w", path, syscall.ESTALE)
-			}
-			return stored{Entry: e, mixed: e.Size != size}, err
+		switch want := before + size - from; {
+		case err != nil:
+		case e.Size < want: // something on the way has ended it, in good order
+			err = fmt.Errorf("%s has %d bytes of %d on the server: %w", path, e.Size, want, io.ErrShortWrite)
+		case e.Size > want && c.isPlaced():
+			return stored{}, fmt.Errorf("%s was changed on the server while it was appended to: %w", path, syscall.ESTALE)
+		default:
+			return stored{Entry: e, mixed: e.Size != size}, nil
 		}
 		switch done, settleErr := u.settleTail(ctx, c, path); {
 		case settleErr != nil:

@@ -99,9 +99,11 @@ func TestServerAppendsBadly(t *testing.T) {
 
 // Of a tail whose upload breaks off no byte comes twice.
 func TestAppendIsBrokenOff(t *testing.T) {
+	const goodOrder = "in good order"
 	for name, fault := range map[string]func(*ftptest.Embedded){
 		"before it begins":   func(s *ftptest.Embedded) { s.DropCommand("APPE", 1) },
 		"in the middle":      func(s *ftptest.Embedded) { s.DropData("APPE", 300_000, 1) },
+		goodOrder:            func(s *ftptest.Embedded) { s.EndData("APPE", 300_000, 1) },
 		"before the verdict": func(s *ftptest.Embedded) { s.DropReply("APPE", 0, 2) },
 		"after the verdict":  func(s *ftptest.Embedded) { s.DropReply("SIZE", 0, 1) },
 		"because it is full": func(s *ftptest.Embedded) { s.Replace("APPE", "452 Insufficient storage space.", 1) },
@@ -118,7 +120,9 @@ func TestAppendIsBrokenOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			server.Log().Reset()
-			m.Try("cat " + local + " >> log")
+			if out, err := m.Try("cat " + local + " >> log"); err != nil && name == goodOrder {
+				t.Errorf("the rest was not sent: %v %s", err, out)
+			}
 			m.Run("cat log > /dev/null")
 			eventually(t, retries, "the upload", func() error {
 				if m.FS.Stats().Waiting > 0 {
