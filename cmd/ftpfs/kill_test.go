@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -120,8 +121,9 @@ func TestUploadsGoOnAfterAKill(t *testing.T) {
 	server := ftptest.Start(t, ftptest.Options{})
 	files := server.Fs()
 	big := strings.Repeat("0123456789abcdef", 200_000)
+	before := time.Now().Add(-time.Hour)
 	for path, data := range map[string]string{"/sub/big": big, "/sub/theirs": "old", "/sub/same": "old", "/sub/gone": "old"} {
-		if err := afero.WriteFile(files, path, []byte(data), 0o644); err != nil {
+		if err := errors.Join(afero.WriteFile(files, path, []byte(data), 0o644), files.Chtimes(path, before, before)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +144,6 @@ func TestUploadsGoOnAfterAKill(t *testing.T) {
 	eventually(t, "the open file", func() bool { return shell(t, m.dir, "cat open 2> /dev/null || true") == "not closed\n" })
 	m.kill()
 
-	time.Sleep(1100 * time.Millisecond) // the server's times are whole seconds
 	for path, data := range map[string]string{"/sub/theirs": "somebody else's", "/sub/same": "same\n"} {
 		if err := afero.WriteFile(files, path, []byte(data), 0o644); err != nil {
 			t.Fatal(err)
