@@ -186,6 +186,9 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *f
 	}
 	newer = c.fresh || !agree(now, c.base)
 	c.stale = c.stale && newer // it may have been away for a moment
+	if !newer {
+		c.seen, c.doubted = time.Now(), false // a listing may be older
+	}
 	return &now, newer, nil
 }
 

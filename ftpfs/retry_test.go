@@ -134,3 +134,18 @@ func TestShortFileThatSomebodyReplaces(t *testing.T) {
 	m.Unmount() // tries again
 	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 400_000 && s[1000] == 'X' })
 }
+
+// What an upload has stored whose answer was lost is found, though a listing of shortly before
+// does not have it.
+func TestLostAnswerBehindAListing(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	m.Run("ls")
+	server.DropReply("RNTO", 0, 1)
+	server.Refuse("MLST", "451 Not now.", 1)
+	if out, err := m.Try("cp /dev/null file"); err == nil {
+		t.Fatalf("stored: %s", out)
+	}
+	m.Unmount()
+	wantNames(t, server, "/", "file")
+}
