@@ -65,7 +65,15 @@ func (m *crashModel) store(t *rapid.T, slot, off, n int) {
 		m.skip()
 	}
 	stored := 0
-	m.attempt(t, fmt.Sprintf("write %d %s %d+%d", slot, f.path, off, n), func() (err error) {
+	change := func(off int, p []byte) {
+		data := slices.Clone(f.data)
+		if gap := off + len(p) - len(data); gap > 0 {
+			data = append(data, make([]byte, gap)...)
+		}
+		copy(data[off:], p)
+		m.set(f, data, off, p)
+	}
+	done := m.attempt(t, fmt.Sprintf("write %d %s %d+%d", slot, f.path, off, n), func() (err error) {
 		stored, err = syscall.Pwrite(h.fd, p, int64(off))
 		if err == nil && stored < n && !m.shaky && !m.down {
 			return fmt.Errorf("only %d were written", stored)
@@ -73,15 +81,14 @@ func (m *crashModel) store(t *rapid.T, slot, off, n int) {
 		return err
 	}, func() {
 		if stored > 0 {
-			p = p[:stored]
+			change(off, p[:stored])
+		} else {
+			change(off, p)
 		}
-		data := slices.Clone(f.data)
-		if gap := off + len(p) - len(data); gap > 0 {
-			data = append(data, make([]byte, gap)...)
-		}
-		copy(data[off:], p)
-		m.set(f, data, off, p)
 	})
+	if done && stored < n && m.down { // the kernel was not told how the rest of it went
+		m.revive(t, func() { change(off+stored, p[stored:]) })
+	}
 }
 
 func (m *crashModel) truncate(t *rapid.T) {
