@@ -93,6 +93,11 @@ func listen(m mountEntry, can answers, log *slog.Logger) *control {
 		return c
 	}
 	listener, err := net.ListenUnix("unix", socketOf(m))
+	// The process of a mount that has just gone may still put things away under the same number.
+	for end := time.Now().Add(greetingWait); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		listener, err = net.ListenUnix("unix", socketOf(m))
+	}
 	if err != nil {
 		log.Warn("ftpfs umount, refresh and status cannot reach this process", "error", err)
 		return c

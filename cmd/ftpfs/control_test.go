@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -58,6 +59,18 @@ func TestLastWords(t *testing.T) {
 		if processOf(m) != nil {
 			t.Error("still listens")
 		}
+	}
+}
+
+// The kernel gives the number of a mount that has gone to the next one, at once.
+func TestNumberOfAMountThatHasGone(t *testing.T) {
+	m := testEntry(t)
+	gone := listen(m, answers{}, quiet())
+	going := time.AfterFunc(50*time.Millisecond, func() { gone.end(nil) })
+	next := listen(m, answers{}, quiet())
+	defer next.end(nil)
+	if going.Stop() || next.listener == nil {
+		t.Error("does not listen when the one before has ended")
 	}
 }
 
