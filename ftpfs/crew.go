@@ -45,7 +45,7 @@ type crew struct {
 	next  time.Time // when it may begin
 	free  time.Time // no more transfers before it: others need the connections
 	rest  time.Duration
-	glance
+	probe probe
 }
 
 // follow is told of a read, and tells whether it is one that a crew works for.
@@ -89,7 +89,7 @@ func (c *crew) decide(rate float64, now time.Time, most int) {
 	case c.fewer && want > 1:
 		c.begin(want/2, rate, now)
 	case !c.fewer && want < most:
-		c.begin(min(2*want, most), rate, now)
+		c.begin(want+1, rate, now)
 	default:
 		c.fewer = !c.fewer
 		c.settle(want, now)
@@ -101,7 +101,7 @@ func (c *crew) begin(want int, rate float64, now time.Time) {
 	c.had, c.want, c.rate = max(c.want, 1), want, rate
 	c.trial++
 	c.until, c.ready = now.Add(trialPatience), time.Time{}
-	c.glance = glance{from: now}
+	c.probe = probe{on: c.more(), from: now}
 }
 
 // tend is told of n bytes that s has brought. It wants streams.mu held.
@@ -113,13 +113,14 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 	c.bytes += int64(n)
 	c.starved = c.starved || s.waiters > 0
 	if c.more() {
-		c.watch(s, n)
-		c.look(now, ss.pace.begins(), ss.parallel)
+		if c.probe.on {
+			c.watch(s, n, now, ss.pace.begins(), ss.parallel)
+		}
 		defer ss.conclude(now)
 	}
 	least := max(leastMeasure, 2*ss.pace.begins())
 	switch took := now.Sub(c.since); {
-	case c.had > 0 && !ss.atSpeed(now), took > 4*least: // before that nothing was asked for
+	case c.had > 0 && (!ss.atSpeed(now) || c.probe.on), took > 4*least: // before that nothing was asked for
 		c.measure(now)
 		ss.staff(now)
 		return

@@ -127,12 +127,18 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	buf := steps.Get().(*[streamStep]byte)
 	defer steps.Put(buf)
 	meter := meter{pace: ss.pace}
+	var first time.Time // when the first bytes had come
+	held := false
 	for moved := 0; ; {
 		if !ss.proceed(s, moved, &meter) {
 			return nil
 		}
 		begin := time.Now()
-		n, err := readSome(r, buf[:min(streamStep-s.pos%streamStep, min(s.end, size)-s.pos)], ss.pace.within(stepTime))
+		least := ss.pace.within(stepTime)
+		if held {
+			least = 0
+		}
+		n, err := readSome(r, buf[:min(streamStep-s.pos%streamStep, min(s.end, size)-s.pos)], least)
 		if n > 0 {
 			if err := ss.file.Fill(buf[:n], s.pos); err != nil {
 				return err
@@ -142,8 +148,18 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 				ss.pace.opened(now.Sub(asked))
 			}
 			meter.count(n, now.Sub(begin))
-			moved += n
+			if moved += n; moved == n {
+				first = now
+			}
 			ss.moved(s, n, now)
+			wait := ss.early(s, moved, now.Sub(first))
+			if held = wait > 0; held {
+				meter.pause()
+				select {
+				case <-time.After(wait):
+				case <-ctx.Done():
+				}
+			}
 		}
 		switch {
 		case s.pos >= size:

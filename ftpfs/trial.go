@@ -2,67 +2,78 @@ package ftpfs
 
 import "time"
 
-// While more transfers than before are on trial and come up to their speed, glances tell whether
-// they only take from the others what they bring: the link is full, and the trial is over before
-// they are much in each other's way. Where they bring all of it besides, the next trial begins at
-// once.
+// More transfers are on trial in two steps. At first one more is held back, by reading its
+// connection slowly, and it is watched whether it only takes from the others what it brings: then
+// the link is full, and nothing was lost by asking. Where the link bears it besides, many more
+// come up to their speed, and are judged by what all bring together.
 
 const (
-	leastGlance = 50 * time.Millisecond // or what a transfer takes to begin
-	glances     = 3                     // in a row that say the same
-	noticeable  = 0.05                  // a share of the rate before: what those on trial bring at least
-	gain        = 2.0 / 3               // a share of what they bring, at least: the link bears it besides
-	flat        = 1.05                  // times the rate at the glance before, at most: they have come up to their speed
-	loss        = 1.0 / 3               // a share of that, at most: the others lack what they bring
+	glance     = 50 * time.Millisecond // for a short measurement, or what a transfer takes to begin
+	glances    = 3                     // before anything is said
+	heldTo     = 0.15                  // a share of the rate before: what one that is held back brings
+	noticeable = 0.05                  // a share of the rate before: what it has to bring until anything is said
+	besides    = 2.0 / 3               // a share of what it brings, at least: the link bears it besides
+	instead    = 1.0 / 3               // a share of that, at most: the others lack it
+	heldFor    = time.Second           // at most, after it has come up to its speed; then there are more anyway
+	manyMore   = 4                     // times as many come then
 )
 
-// A glance is a short measurement. Its fields are guarded by streams.mu.
-type glance struct {
-	from         time.Time
-	total, added int64   // bytes since, and those of them that streams on trial have brought
-	before       float64 // the rate at the glance before, in bytes a second
-	full         int     // glances in a row that said that the link is full; below 0, that it is not
-}
-
-// watch is told of n bytes that s has brought.
-func (c *crew) watch(s *stream, n int) {
-	c.total += int64(n)
-	if s.trial == c.trial {
-		c.added += int64(n)
-	}
+// A probe is the first step of a trial. Its fields are guarded by streams.mu.
+type probe struct {
+	on    bool
+	from  time.Time // when the short measurement under way began
+	since time.Time // when that began in which the one held back brought its first bytes; zero: none came yet
+	total int64     // bytes since then
+	added int64     // those of them that it has brought
 }
 
 // more tells whether more transfers than before are on trial.
 func (c *crew) more() bool { return c.had > 0 && c.had < c.want }
 
-// look ends a glance when it is time. It may end the trial, or begin the next one, with at most so
-// many transfers.
-func (c *crew) look(now time.Time, opening time.Duration, most int) {
-	took := now.Sub(c.from)
-	if took < max(leastGlance, opening) {
+// watch is told of n bytes that s has brought. It may end the trial, or begin its second step with
+// at most so many transfers.
+func (c *crew) watch(s *stream, n int, now time.Time, opening time.Duration, most int) {
+	p := &c.probe
+	p.total += int64(n)
+	if s.trial == c.trial {
+		p.added += int64(n)
+	}
+	least := max(glance, opening)
+	if now.Sub(p.from) < least {
+		return
+	}
+	switch {
+	case p.added > 0 && p.since.IsZero():
+		p.since = p.from
+	case p.added == 0: // what there was before is known better
+		c.rate = (c.rate + float64(p.total)/now.Sub(p.from).Seconds()) / 2
+		p.total = 0
+	}
+	p.from = now
+	took := now.Sub(p.since)
+	if p.since.IsZero() || took < glances*least {
 		return
 	}
 	usual := c.rate * took.Seconds()
-	added, more := float64(c.added)/usual, float64(c.total)/usual-1
+	added, more := float64(p.added), float64(p.total)-usual
 	switch {
-	case added >= noticeable && more <= loss*added:
-		c.full = max(c.full, 0) + 1
-	case added >= noticeable && more >= gain*added:
-		c.full = min(c.full, 0) - 1
-	default:
-		c.full = 0
-	}
-	rate := float64(c.total) / took.Seconds()
-	grows := rate > flat*c.before
-	switch {
-	case c.full >= glances:
+	case added >= noticeable*usual && more <= instead*added:
 		c.settle(c.had, now)
-	case c.full <= -glances && !grows:
-		c.had = 0
-		c.decide(rate, now, most)
-	default:
-		c.glance = glance{from: now, full: c.full, before: rate}
+	case added >= noticeable*usual && more >= besides*added, !c.ready.IsZero() && now.After(c.ready.Add(heldFor)):
+		p.on = false
+		c.want, c.until, c.ready = min(manyMore*c.had, most), now.Add(trialPatience), time.Time{}
 	}
+}
+
+// early is how long s should wait, which has brought n bytes in that time, while it is held back.
+func (ss *streams) early(s *stream, n int, took time.Duration) time.Duration {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	c := &ss.crew
+	if !c.more() || !c.probe.on || s.trial != c.trial || s.waiters > 0 {
+		return 0
+	}
+	return time.Duration(float64(n)/(heldTo*c.rate)*float64(time.Second)) - took
 }
 
 // conclude ends what was on trial when one transfer has turned out to be all that is of use: the
