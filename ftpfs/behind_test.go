@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,12 +228,8 @@ func TestTemporaryFileGoesWithItsDirectory(t *testing.T) {
 func TestUnlinkedFileGoesWithItsDirectory(t *testing.T) {
 	t.Parallel()
 	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/old/file": "text"})
-	f, err := os.Open(filepath.Join(m.Dir, "old/file"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m.Run("rm old/file")
+	other := start(t, m, "exec 3< old/file; rm old/file; exec sleep 1000")
+	m.Run("while [ -e old/file ]; do sleep 0.01; done")
 	renamed := server.HoldReply("RNTO", 2)
 	defer renamed.Release()
 	ended := make(chan struct{})
@@ -241,7 +238,7 @@ func TestUnlinkedFileGoesWithItsDirectory(t *testing.T) {
 		m.Run("mv old new")
 	}()
 	reached(t, renamed)
-	f.Close()
+	other.signal(syscall.SIGKILL)
 	eventually(t, endsIn, "the removal", func() error {
 		if !slices.ContainsFunc(server.Log().Commands(), func(c string) bool { return strings.HasPrefix(c, "DELE /old/") }) {
 			return errors.New("not tried")
