@@ -125,6 +125,7 @@ const (
 func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	conceal()
 	limitGarbage()
+	makePlaces()
 	signals := endSignals()
 	defer signal.Stop(signals)
 	ctx, cancel := context.WithCancel(context.Background())
