@@ -80,15 +80,26 @@ func (f *foreground) text() string {
 	return f.said.String()
 }
 
-// peak is the most memory that the process has had, in bytes.
+// peak is the most memory that the process has had, in bytes. For one that has ended it is 0 when
+// that is not known: the kernel counts also what this process had when it started that one.
 func (f *foreground) peak() int64 {
 	f.t.Helper()
 	select {
 	case <-f.ended:
-		return f.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		peak := f.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		if peak <= f.peakOf("self") {
+			return 0
+		}
+		return peak
 	default:
+		return f.peakOf(strconv.Itoa(f.cmd.Process.Pid))
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.cmd.Process.Pid))
+}
+
+// peakOf is the most memory that a process in /proc has had, in bytes.
+func (f *foreground) peakOf(process string) int64 {
+	f.t.Helper()
+	status, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
 		f.t.Fatal(err)
 	}
