@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"io"
 	"slices"
@@ -44,7 +45,7 @@ func (c *content) unanswered() {
 }
 
 // verify forgets what an upload of c may have made, if it looks like now, which the
-// server has, and has other bytes. It fetches all of it then.
+// server has, and has other bytes, or such as nobody may read. It fetches all of it then.
 func (u *uploads) verify(ctx context.Context, c *content, path string, now ftpclient.Entry) error {
 	looks := func(m made) bool { return agree(now, m.Entry) }
 	c.mu.Lock()
@@ -54,11 +55,12 @@ func (u *uploads) verify(ctx context.Context, c *content, path string, now ftpcl
 		return nil
 	}
 	sum, err := u.sumOf(ctx, path, now.Size)
-	if err != nil {
+	refused := refusesRead(err)
+	if err != nil && !refused {
 		return err
 	}
 	c.mu.Lock()
-	c.sent = slices.DeleteFunc(c.sent, func(m made) bool { return looks(m) && m.sum != sum })
+	c.sent = slices.DeleteFunc(c.sent, func(m made) bool { return looks(m) && (refused || m.sum != sum) })
 	c.mu.Unlock()
 	return nil
 }
@@ -87,5 +89,21 @@ func (u *uploads) hasPart(ctx context.Context, c *content, path string, now ftpc
 	if start, end := c.file.Missing(0, now.Size); !looks || start < end || c.file.Size() < now.Size {
 		return false, nil
 	}
-	return u.same(ctx, c, path, 0, now.Size)
+	return u.surelySame(ctx, c, path, 0, now.Size)
+}
+
+// surelySame is same, but bytes that nobody may read are taken for others.
+func (u *uploads) surelySame(ctx context.Context, c *content, path string, start, end int64) (bool, error) {
+	same, err := u.same(ctx, c, path, start, end)
+	if refusesRead(err) {
+		return false, nil
+	}
+	return same, err
+}
+
+// refusesRead tells whether the server does not let us have a file that it has: some take files
+// and give none.
+func refusesRead(err error) bool {
+	refused, is := errors.AsType[*ftpclient.Error](err)
+	return is && refused.Command == "RETR" && !refused.Temporary()
 }

@@ -146,7 +146,7 @@ func (u *uploads) hasChanges(ctx context.Context, c *content, path string) (bool
 		if start >= end {
 			return true, nil
 		}
-		if same, err := u.same(ctx, c, path, start, end); !same || err != nil {
+		if same, err := u.surelySame(ctx, c, path, start, end); !same || err != nil {
 			return false, err
 		}
 		off = end
@@ -163,9 +163,12 @@ var errChanged = errors.New("it was written to while it was kept beside a newer 
 // does not know of that version.
 func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *ftpclient.Entry, newer bool, err error) {
 	grew := u.onlyGrew(ctx, c, path)
+	asked := time.Now()
 	now, err := u.tree.find(ctx, path)
 	if err == nil {
-		err = u.verify(ctx, c, path, now)
+		if err := u.verify(ctx, c, path, now); err != nil {
+			return nil, false, err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,7 +190,7 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *f
 	newer = c.fresh || !agree(now, c.base)
 	c.stale = c.stale && newer // it may have been away for a moment
 	if !newer {
-		c.seen, c.doubted = time.Now(), false // a listing may be older
+		c.seen, c.doubted = asked, false // a listing may be older
 	}
 	return &now, newer, nil
 }

@@ -1,6 +1,9 @@
 package ftpfs_test
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -148,4 +151,67 @@ func TestLostAnswerBehindAListing(t *testing.T) {
 	}
 	m.Unmount()
 	wantNames(t, server, "/", "file")
+}
+
+// loseAnswer mounts a server that has stored "ours" as /file, and of which the mount does not
+// know that; it waits for another try.
+func loseAnswer(t *testing.T) (*ftptest.Embedded, *fusetest.Mount) {
+	t.Helper()
+	local := filepath.Join(t.TempDir(), "local")
+	if err := os.WriteFile(local, []byte("ours"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
+	server.DropReply("RNTO", 0, 1)
+	server.Refuse("MLST", "451 Not now.", 1)
+	if out, err := m.Try("cp " + local + " file"); err == nil {
+		t.Fatalf("stored: %s", out)
+	}
+	eventually(t, retries, "the last close", func() error {
+		if n := m.FS.Stats().Waiting; n != 1 {
+			return fmt.Errorf("%d files wait", n)
+		}
+		return nil
+	})
+	return server, m
+}
+
+// Where files are stored and not fetched, nobody can tell by its bytes whose a version is: it
+// stays, and ours goes beside it.
+func TestLostAnswerWhereNothingIsFetched(t *testing.T) {
+	for _, reply := range []string{"550 Permission denied.", "550 Failed to open file.", "550 No such file or directory."} {
+		t.Run(reply, func(t *testing.T) {
+			t.Parallel()
+			server, m := loseAnswer(t)
+			server.Refuse("RETR", reply, ftptest.Always)
+			info, err := server.Fs().Stat("/file")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(afero.WriteFile(server.Fs(), "/file", []byte("them"), 0o644), server.Fs().Chtimes("/file", info.ModTime(), info.ModTime())); err != nil {
+				t.Fatal(err)
+			}
+			m.Unmount() // tries again
+			wantBeside(t, server, "them", func(s string) bool { return s == "ours" })
+		})
+	}
+}
+
+// What somebody stores while the bytes are compared stays, too.
+func TestLostAnswerThatTakesLongToCompare(t *testing.T) {
+	t.Parallel()
+	server, m := loseAnswer(t)
+	hold := server.HoldReply("RETR", 1)
+	ended := make(chan error, 1)
+	go func() { ended <- m.FS.Unmount(t.Context()) }() // tries again
+	reached(t, hold)
+	time.Sleep(2100 * time.Millisecond) // what was asked before is old then
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("somebody else's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	hold.Release()
+	<-ended
+	if got := served(t, server, "/file"); got != "somebody else's" {
+		t.Errorf("the server has %q", got)
+	}
 }
