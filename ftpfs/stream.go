@@ -188,11 +188,11 @@ func (ss *streams) endsAt(s *stream) error {
 	return errShorter
 }
 
-// readSome reads like r, but no less than so many bytes if they come: each step
-// costs several system calls.
+// readSome reads like r, but no less than so many bytes if they come in the time of a step: each
+// step costs several system calls.
 func readSome(r io.Reader, p []byte, least int64) (n int, err error) {
 	n, err = r.Read(p)
-	for err == nil && n > 0 && n < len(p) && int64(n) < least {
+	for first := time.Now(); err == nil && n > 0 && n < len(p) && int64(n) < least && time.Since(first) < stepTime; {
 		var m int
 		m, err = r.Read(p[n:])
 		n += m

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ftpfs/cache"
@@ -105,6 +106,21 @@ func TestSequentialReadIsOneTransfer(t *testing.T) {
 	if got := s.opens(); len(got) != 1 || got[0] != 0 {
 		t.Errorf("transfers began at %v, want one at 0", got)
 	}
+}
+
+// What is believed to come in the time of a step may take longer: a server may have sent its first
+// bytes much faster than it goes on.
+func TestStepEndsWhenLessComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := readerFunc(func(p []byte) (int, error) {
+			time.Sleep(time.Millisecond)
+			return min(len(p), 1<<10), nil
+		})
+		began := time.Now()
+		if n, err := readSome(slow, make([]byte, streamStep), streamStep); err != nil || n < 4<<10 || time.Since(began) > 2*stepTime {
+			t.Errorf("%d bytes in %v: %v", n, time.Since(began), err)
+		}
+	})
 }
 
 // However a transfer begins, it goes on in whole steps: each of them begins at a page, and at the
