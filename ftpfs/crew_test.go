@@ -57,10 +57,16 @@ type linkReader struct {
 	io.ReadCloser
 	link  *link
 	ready time.Time // when it has sent what it was asked for
+	burst int       // bytes that it sends at once
 	once  sync.Once
 }
 
 func (r *linkReader) Read(p []byte) (int, error) {
+	if r.burst > 0 {
+		n, err := r.ReadCloser.Read(p[:min(len(p), r.burst)])
+		r.burst -= n
+		return n, err
+	}
 	n, err := r.ReadCloser.Read(p[:min(len(p), 64<<10)])
 	r.ready = later(r.ready, n, r.link.each)
 	r.link.mu.Lock()
@@ -147,6 +153,55 @@ func TestOneTransferWhereItFillsTheLink(t *testing.T) {
 			t.Errorf("for the next file transfers began at %v", n.opens())
 		}
 	})
+}
+
+// A server may send a lot at once before it slows a connection down: who is held back for that does
+// not let a reader wait.
+func TestReaderDoesNotWaitForOneHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{opening: 5 * time.Millisecond, each: 64 << 10}
+		ss, s := linked(t, 24<<20, 4, l)
+		const burst = 512 << 10
+		begun := make(chan int64, 1)
+		s.fault = func(nth int, r io.ReadCloser) (io.ReadCloser, error) {
+			if nth == 2 {
+				begun <- s.opens()[1]
+			}
+			return r, nil
+		}
+		open := ss.open
+		ss.open = func(ctx context.Context, off, size int64, extra bool) (io.ReadCloser, error) {
+			r, err := open(ctx, off, size, extra)
+			if extra && err == nil {
+				r.(*linkReader).burst = burst
+			}
+			return r, err
+		}
+		for off := 0; len(begun) == 0; off += 128 << 10 {
+			s.check(t, ss, off, 128<<10)
+		}
+		time.Sleep(100 * time.Millisecond)
+		at, began := int(<-begun), time.Now()
+		s.check(t, ss, at, burst+64<<10)
+		if took := time.Since(began); took > 2*seconds(64<<10, l.each) {
+			t.Errorf("%v for 64 KiB more than what the transfer at %d has begun with", took, at)
+		}
+	})
+}
+
+// A trial is over, too, when the transfer that takes part had begun before.
+func TestTrialWithoutANewTransferEnds(t *testing.T) {
+	now := time.Now()
+	var c crew
+	c.begin(3, 1<<20, now)
+	c.ready = now
+	for end := now.Add(heldFor + time.Second); now.Before(end) && c.probe.on; {
+		now = now.Add(glance)
+		c.watch(&stream{}, 64<<10, now, 0, 4)
+	}
+	if c.probe.on {
+		t.Error("it is not")
+	}
 }
 
 func TestReaderSlowerThanTheLinkHasOneTransfer(t *testing.T) {

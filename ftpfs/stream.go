@@ -152,13 +152,8 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 				first = now
 			}
 			ss.moved(s, n, now)
-			wait := ss.early(s, moved, now.Sub(first))
-			if held = wait > 0; held {
+			if held = ss.holdBack(ctx, s, moved, first); held {
 				meter.pause()
-				select {
-				case <-time.After(wait):
-				case <-ctx.Done():
-				}
 			}
 		}
 		switch {

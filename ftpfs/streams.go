@@ -329,20 +329,24 @@ func (ss *streams) follow(off, end int64) {
 	}
 }
 
-// steer returns the stream that will bring the missing range, a new one when
+// steer returns the stream that will bring the missing range soonest, a new one when
 // none is about to; nil if readers wait for all streams that there may be. It
 // wants streams.mu held.
 func (ss *streams) steer(start, end int64) *stream {
 	start = ss.first(start)
 	skip := ss.pace.skip()
+	var nearest *stream
 	for _, s := range ss.running {
-		if !s.stopped && s.pos <= start && start < s.end && start-s.pos <= skip {
-			if end > s.limit {
-				s.extend(end)
-			}
-			s.used = time.Now()
-			return s
+		if !s.stopped && s.pos <= start && start < s.end && start-s.pos <= skip && (nearest == nil || s.pos > nearest.pos) {
+			nearest = s
 		}
+	}
+	if s := nearest; s != nil {
+		if end > s.limit {
+			s.extend(end)
+		}
+		s.used = time.Now()
+		return s
 	}
 	if !ss.makeRoom() {
 		return nil

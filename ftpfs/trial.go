@@ -1,6 +1,9 @@
 package ftpfs
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // More transfers are on trial in two steps. At first one more is held back, by reading its
 // connection slowly, and it is watched whether it only takes from the others what it brings: then
@@ -51,7 +54,8 @@ func (c *crew) watch(s *stream, n int, now time.Time, opening time.Duration, mos
 	}
 	p.from = now
 	took := now.Sub(p.since)
-	if p.since.IsZero() || took < glances*least {
+	late := !c.ready.IsZero() && now.After(c.ready.Add(heldFor)) // also when one takes part that had begun before
+	if p.since.IsZero() && !late || took < glances*least {
 		return
 	}
 	usual := c.rate * took.Seconds()
@@ -59,10 +63,27 @@ func (c *crew) watch(s *stream, n int, now time.Time, opening time.Duration, mos
 	switch {
 	case added >= noticeable*usual && more <= instead*added:
 		c.settle(c.had, now)
-	case added >= noticeable*usual && more >= besides*added, !c.ready.IsZero() && now.After(c.ready.Add(heldFor)):
+	case added >= noticeable*usual && more >= besides*added, late:
 		p.on = false
 		c.want, c.until, c.ready = min(manyMore*c.had, most), now.Add(trialPatience), time.Time{}
 	}
+}
+
+// holdBack waits as long as s is early, and tells whether it was. Who begins to wait for s, and the
+// end of the trial, end that, too, but for a glance.
+func (ss *streams) holdBack(ctx context.Context, s *stream, n int, since time.Time) (held bool) {
+	for ctx.Err() == nil {
+		wait := ss.early(s, n, time.Since(since))
+		if wait <= 0 {
+			break
+		}
+		held = true
+		select {
+		case <-time.After(min(wait, glance)):
+		case <-ctx.Done():
+		}
+	}
+	return held
 }
 
 // early is how long s should wait, which has brought n bytes in that time, while it is held back.
