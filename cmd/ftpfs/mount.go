@@ -235,8 +235,7 @@ func ended(err error) error {
 // ftpMount is a mount with its client.
 type ftpMount struct {
 	*ftpfs.FS
-	client   *ftpclient.Client
-	headroom []byte // see newHeadroom
+	client *ftpclient.Client
 }
 
 func (m *ftpMount) Wait() error {
@@ -294,7 +293,6 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		}
 		root = j.Target.root(client.Root())
 	}
-	headroom := newHeadroom() // which may take its time
 	fs, err := ftpfs.Mount(client, j.MountPoint, ftpfs.Options{
 		Root:               root,
 		Delay:              f.delayConnect,
@@ -328,7 +326,7 @@ func openMount(ctx context.Context, j job, log *slog.Logger, trace func(ftpclien
 		client.Close()
 		return nil, explainMount(err, j, root)
 	}
-	return &ftpMount{FS: fs, client: client, headroom: headroom}, nil
+	return &ftpMount{FS: fs, client: client}, nil
 }
 
 // cacheBytes is what Options say for --cache-size.

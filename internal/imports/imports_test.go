@@ -57,7 +57,7 @@ func TestWhoKnowsWhom(t *testing.T) {
 	}{
 		{"ftpclient", []string{"golang.org/x/text/encoding", "golang.org/x/text/encoding/htmlindex", "golang.org/x/text/encoding/ianaindex", "golang.org/x/text/encoding/unicode"}},
 		{"cache", []string{"golang.org/x/sys/unix", "github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
-		{"ftpfs", []string{"ftpfs/ftpclient", "ftpfs/cache", "bazil.org/fuse", "github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
+		{"ftpfs", []string{"ftpfs/ftpclient", "ftpfs/cache", "bazil.org/fuse", "golang.org/x/sys/unix", "github.com/hashicorp/golang-lru/v2", "github.com/hashicorp/golang-lru/v2/simplelru"}},
 		{"internal/csi", []string{"github.com/container-storage-interface/spec/lib/go/csi", "google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/grpc/status"}},
 		{"internal/dialer", []string{"golang.org/x/net/http/httpproxy", "golang.org/x/net/proxy"}},
 		{"internal/ftptest", []string{"github.com/fclairamb/ftpserverlib", "github.com/spf13/afero", "golang.org/x/sys/unix"}},
