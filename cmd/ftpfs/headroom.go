@@ -41,7 +41,8 @@ func keepHeadroom() {
 	runtime.AddCleanup(new(collected), func(struct{}) { keepHeadroom() }, struct{}{})
 }
 
-// headroomPercent is headroomBytes as a share of what is in use.
+// headroomPercent is headroomBytes as a share of what is in use, or of the 4 MB that the runtime
+// counts at least.
 func headroomPercent(live uint64) int {
-	return int(max(garbagePercent, headroomBytes*100/max(live, 1<<20)))
+	return int(max(garbagePercent, headroomBytes*100/max(live, 4<<20)))
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestHeadroomPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 2400, 1 << 20: 2400, 4 << 20: 600, 24 << 20: 100, 48 << 20: 50, 240 << 20: 10, 1 << 40: 10} {
+	for live, want := range map[uint64]int{0: 600, 4 << 20: 600, 24 << 20: 100, 48 << 20: 50, 240 << 20: 10, 1 << 40: 10} {
 		if got := headroomPercent(live); got != want {
 			t.Errorf("%d bytes: %d %%", live, got)
 		}
@@ -34,7 +34,6 @@ func TestCollectorKeepsTheHeadroom(t *testing.T) {
 	for _, live := range []int{1, 40 << 20} {
 		kept = make([]byte, live)
 		runtime.GC()
-		runtime.GC() // the first one's cleanup has run at its end
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		const garbage = 20 * headroomBytes
@@ -42,7 +41,7 @@ func TestCollectorKeepsTheHeadroom(t *testing.T) {
 			dropped = make([]byte, 1<<16)
 		}
 		runtime.ReadMemStats(&after)
-		if n := after.NumGC - before.NumGC; n < 10 || n > 30 {
+		if n := after.NumGC - before.NumGC; n < 8 || n > 32 {
 			t.Errorf("with %d bytes in use: %d collections for %d MiB", live, n, garbage>>20)
 		} else {
 			t.Logf("with %d bytes in use: %d collections for %d MiB", live, n, garbage>>20)
