@@ -47,6 +47,7 @@ type prefetcher struct {
 	ahead  map[aheadKey]int64 // sizes of files under way or fetched and not opened yet
 	bytes  int64              // their sum
 	busy   int                // connections at work
+	starts int                // head starts that are not over
 	used   int                // files that were fetched ahead and opened
 	last   time.Time          // when a file was opened
 }
@@ -159,13 +160,27 @@ func (p *prefetcher) opens(dir *node, name string) {
 		p.used++
 	}
 	s := p.sequence(dir)
+	if s.last == name {
+		return
+	}
+	p.recognise(s, name)
+	if ready || len(p.wanted) == 0 {
+		p.run()
+		return
+	}
+	p.starts++
+	p.wg.Go(p.runSoon) // the file itself has to come first
+}
+
+// recognise wants what comes next in s if name is opened there in an order.
+func (p *prefetcher) recognise(s *sequence, name string) {
 	last := s.last
 	s.last = name
-	if last == name || last == "" && len(p.habit) == 0 {
+	if last == "" && len(p.habit) == 0 {
 		return
 	}
 	if s.at == nil {
-		s.sort(p.files(dir))
+		s.sort(p.files(s.dir))
 	}
 	if last == "" {
 		s.begin(name, p.habit)
@@ -179,11 +194,6 @@ func (p *prefetcher) opens(dir *node, name string) {
 	if last != "" && p.used >= aheadEarned {
 		p.habit = s.held
 	}
-	if ready || len(p.wanted) == 0 {
-		p.run()
-		return
-	}
-	p.wg.Go(p.runSoon) // the file itself has to come first
 }
 
 // sequence finds or begins the sequence of a directory.
@@ -276,9 +286,10 @@ func (p *prefetcher) want(s *sequence) {
 // reach is how many files ahead are worth it.
 func (p *prefetcher) reach() int { return min(aheadFirst+p.used/aheadEarned, aheadMost) }
 
-// run starts as many fetches as there are connections for.
+// run starts as many fetches as there are connections for. As long as a file that was opened
+// has its head start, the end of that does.
 func (p *prefetcher) run() {
-	if len(p.wanted) == 0 {
+	if len(p.wanted) == 0 || p.starts > 0 {
 		return
 	}
 	wait := time.Duration(0)
@@ -322,6 +333,7 @@ func (p *prefetcher) runSoon() {
 	p.pause(headStart)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.starts--
 	if p.base.Err() == nil {
 		p.run()
 	}

@@ -146,6 +146,40 @@ func TestFilesOverLinesThatEndLater(t *testing.T) {
 	})
 }
 
+// Connections that become idle while a file has its head start are not taken from it, nor
+// when several files have theirs.
+func TestHeadStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowDir(50)
+		ctx, cancel := context.WithCancel(t.Context())
+		p := s.prefetcher(ctx)
+		p.wg.Go(func() { p.goOn(s.idle) })
+		asked := func() int {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.asked
+		}
+		names, dir := s.names(byName), &node{}
+		s.read(p, dir, names[0])
+		p.opens(dir, names[1])
+		time.Sleep(headStart / 2)
+		p.opens(&node{}, names[40]) // in another directory, which is not read in order yet
+		s.idle <- struct{}{}
+		time.Sleep(headStart * 3 / 4) // the first of both is over
+		s.idle <- struct{}{}
+		time.Sleep(headStart / 8)
+		if n := asked(); n != 1 {
+			t.Errorf("%d files were fetched before the two that are open", n-1)
+		}
+		time.Sleep(headStart)
+		if asked() == 1 {
+			t.Error("nothing is fetched ahead after the head starts")
+		}
+		cancel()
+		p.Close()
+	})
+}
+
 // intoDirs divides the files among directories, each with its own part of the names.
 func (s *slowDir) intoDirs(p *prefetcher, each int) (dirs []*node, files map[*node][]string) {
 	files = make(map[*node][]string)
