@@ -87,6 +87,7 @@ type FS struct {
 	opts     Options
 	log      *slog.Logger
 	dir      string // the mount point
+	device   string // the kernel's number of the connection
 	gate     *gate
 	tree     *tree
 	walker   *walker
@@ -105,6 +106,7 @@ type FS struct {
 	cancel   context.CancelFunc // ends everything that waits for the server
 	dirTimes sync.Once          // the warning about times of directories
 
+	gone chan struct{} // closed when it is unmounted and the kernel may give its number to another
 	done chan struct{} // closed when serving has ended
 	err  error         // why, written before done is closed
 }
@@ -128,6 +130,7 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 		cancel:  cancel,
 		missed:  newMisses(),
 		gate:    newGate(),
+		gone:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	if err := f.prepare(base); err != nil {
@@ -139,6 +142,7 @@ func Mount(client *ftpclient.Client, dir string, opts Options) (*FS, error) {
 		f.dispose()
 		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
 	}
+	f.device = mountDevice(dir)
 	f.notifier = newNotifier(conn, f.log)
 	f.server = newServer(conn, f, base)
 	go f.serve(conn)
@@ -250,6 +254,11 @@ func (f *FS) dispose() {
 		f.files.Close()
 	}
 }
+
+// Gone is closed when the file system was unmounted, by Unmount or by anybody else, and no program
+// uses it any more. Uploads may go on until Wait returns, while another file system is mounted
+// on the same directory.
+func (f *FS) Gone() <-chan struct{} { return f.gone }
 
 // Wait blocks until the file system is unmounted, by Unmount or by anybody
 // else, and all is put away. Its error is that of the connection with the

@@ -53,7 +53,9 @@ type call struct {
 func (s *server) loop() error {
 	defer s.device.Close()
 	defer s.wg.Wait()
-	if err := s.readers.run(); !errors.Is(err, io.EOF) {
+	err := s.readers.run()
+	s.fs.leave()
+	if !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil

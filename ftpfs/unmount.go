@@ -23,31 +23,31 @@ const (
 // for some seconds more lose it: it is taken out of the tree, what they have
 // written until then is published, and their next request fails. When ctx ends
 // nothing is waited for any more, and what was not published is left to the next mount, as the
-// error says. What is unmounted already is left alone, without an error.
+// error says. What was unmounted before is waited for, or has ended without an error; what
+// is mounted on the same directory since then is left alone.
 func (f *FS) Unmount(ctx context.Context) error {
 	select {
 	case <-f.done:
 		return nil
 	default:
 	}
-	device := mountDevice(f.dir)
 	f.flushAll(ctx)
 	patient, cancel := context.WithTimeout(ctx, busyFor)
 	defer cancel()
-	for Unmount(f.dir) != nil && mounted(f.dir) {
+	for f.mounted() && Unmount(f.dir) != nil {
 		select {
 		case <-f.done:
 		case <-time.After(busyRetry):
 			continue
 		case <-patient.Done():
-			f.detach(device)
+			f.detach()
 		}
 		break
 	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		f.detach(device)
+		f.detach()
 		f.cancel()
 		select {
 		case <-f.done:
@@ -56,6 +56,25 @@ func (f *FS) Unmount(ctx context.Context) error {
 		}
 	}
 	return f.err
+}
+
+// leave notes that the connection with the kernel has ended. One that was cut stays on its
+// directory, and keeps its number; an unmounted one has left the directory first.
+func (f *FS) leave() {
+	if !f.mounted() {
+		close(f.gone)
+	}
+}
+
+// mounted tells whether it is this mount that is on its directory. The kernel gives its number
+// to another one only when it has gone.
+func (f *FS) mounted() bool {
+	select {
+	case <-f.gone:
+		return false
+	default:
+		return mountDevice(f.dir) == f.device
+	}
 }
 
 // flushAll publishes the files that are open for writing. What fails is tried
@@ -68,17 +87,20 @@ func (f *FS) flushAll(ctx context.Context) {
 	}
 }
 
-// detach takes the mount away from the programs that still use it, by the
-// kernel's number of the connection.
-func (f *FS) detach(device string) {
-	if err := UnmountLazy(f.dir); err != nil && mounted(f.dir) {
-		f.log.Warn("lazy unmount failed", "dir", f.dir, "error", err)
+// detach takes the mount away from the programs that still use it.
+func (f *FS) detach() {
+	if f.mounted() {
+		if err := UnmountLazy(f.dir); err != nil && f.mounted() {
+			f.log.Warn("lazy unmount failed", "dir", f.dir, "error", err)
+		}
 	}
-	if device == "" {
+	select {
+	case <-f.gone:
 		return
+	default:
 	}
 	// Programs that keep files open get errors instead of keeping us.
-	abort := filepath.Join("/sys/fs/fuse/connections", device, "abort")
+	abort := filepath.Join("/sys/fs/fuse/connections", f.device, "abort")
 	if err := os.WriteFile(abort, []byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		f.log.Debug("the connection with the kernel was not aborted", "error", err)
 	}
@@ -101,9 +123,6 @@ func fusermount(flag, dir string) error {
 	}
 	return fmt.Errorf("fusermount3 %s %s: %w", flag, dir, err)
 }
-
-// mounted tells whether something is mounted on dir, without touching it.
-func mounted(dir string) bool { return mountDevice(dir) != "" }
 
 // mountDevice gives the minor device number of what is mounted on dir, which
 // is the kernel's number of the FUSE connection, or "".

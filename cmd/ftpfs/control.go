@@ -19,9 +19,11 @@ import (
 
 // Other commands talk to the process of a mount over a socket in the abstract name
 // space, which leaves no file behind. It is named by the mount's device number, which no
-// other mount has. Both sides make sure of the other's user. The process greets with one
-// report, so that it is known to listen, answers each request with another, and sends a
-// last one when the mount has ended and all is put away.
+// other mount has. When the mount has gone the next one may get the number, and the name with
+// it: who is connected by then still is answered while uploads go on, nobody else. Both sides
+// make sure of the other's user. The process greets with one report, so that it is known to
+// listen, answers each request with another, and sends a last one when the mount has ended and
+// all is put away.
 
 const greetingWait = 2 * time.Second
 
@@ -84,16 +86,16 @@ type control struct {
 	peers map[*net.UnixConn]*gob.Encoder
 }
 
-// listen answers those who ask the process of the mount m, until end. Without the socket
-// the mount works all the same.
-func listen(m mountEntry, can answers, log *slog.Logger) *control {
+// listen answers those who ask the process of the mount m, until end; they have to come before
+// it has gone. Without the socket the mount works all the same.
+func listen(m mountEntry, gone <-chan struct{}, can answers, log *slog.Logger) *control {
 	c := &control{answers: can, peers: make(map[*net.UnixConn]*gob.Encoder)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if !m.ours() {
 		return c
 	}
 	listener, err := net.ListenUnix("unix", socketOf(m))
-	// The process of a mount that has just gone may still put things away under the same number.
+	// The process of a mount that has just gone may not know it yet.
 	for end := time.Now().Add(greetingWait); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 		listener, err = net.ListenUnix("unix", socketOf(m))
@@ -103,6 +105,13 @@ func listen(m mountEntry, can answers, log *slog.Logger) *control {
 		return c
 	}
 	c.listener = listener
+	c.wg.Go(func() {
+		select {
+		case <-gone:
+		case <-c.ctx.Done():
+		}
+		listener.Close()
+	})
 	c.wg.Go(func() {
 		for {
 			conn, err := listener.AcceptUnix()
@@ -198,7 +207,6 @@ func (c *control) end(err error) {
 	if c.listener == nil {
 		return
 	}
-	c.listener.Close()
 	c.mu.Lock()
 	peers := c.peers
 	c.peers = nil

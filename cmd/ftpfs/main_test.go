@@ -60,7 +60,8 @@ func newFakeMount() *fakeMount {
 	return m
 }
 
-func (m *fakeMount) Wait() error { <-m.end; return m.err }
+func (m *fakeMount) Gone() <-chan struct{} { return m.end }
+func (m *fakeMount) Wait() error           { <-m.end; return m.err }
 func (m *fakeMount) Unmount(ctx context.Context) error {
 	m.unmounts <- struct{}{}
 	return m.unmount(ctx)

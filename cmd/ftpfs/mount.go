@@ -28,6 +28,7 @@ type job struct {
 
 // mounted is a mount that answers.
 type mounted interface {
+	Gone() <-chan struct{}         // closed when it is unmounted; uploads may still go
 	Wait() error                   // until it is unmounted and all is put away
 	Unmount(context.Context) error // finishes uploads; at once when the context ends
 	Refresh(ctx context.Context, path string) error
@@ -168,7 +169,7 @@ func (p *program) serve(j job, log *slog.Logger, ready func() error) error {
 	}
 	begun := time.Now()
 	now := func() status { return statusOf(j, f, begun, m.Status(), &lately) }
-	c := listen(thisHost().mounted(j.MountPoint), answers{refresh: m.Refresh, clear: m.ClearCache, verify: m.VerifyCache, status: now}, log)
+	c := listen(thisHost().mounted(j.MountPoint), m.Gone(), answers{refresh: m.Refresh, clear: m.ClearCache, verify: m.VerifyCache, status: now}, log)
 	meter.serve(now, log)
 	stop := onHangup(func() {
 		log.Info("looking at the server anew")

@@ -68,7 +68,7 @@ func TestRefresh(t *testing.T) {
 
 func TestRefreshThatFails(t *testing.T) {
 	m := testEntry(t)
-	c := listen(m, answers{refresh: func(_ context.Context, path string) error {
+	c := listen(m, nil, answers{refresh: func(_ context.Context, path string) error {
 		if path == "/bad" {
 			return errors.New("the kernel is asleep")
 		}
