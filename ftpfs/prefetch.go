@@ -292,22 +292,31 @@ func (p *prefetcher) run() {
 	if len(p.wanted) == 0 || p.starts > 0 {
 		return
 	}
-	wait := time.Duration(0)
+	var next []wantedFile
 	for free := p.free(p.busy); free > 0 && len(p.wanted) > 0 && len(p.ahead) < p.reach(); free-- {
 		f := p.wanted[0]
 		if p.bytes+f.size > maxAheadBytes {
-			return
+			break
 		}
 		p.wanted = p.wanted[1:]
 		p.ahead[f.aheadKey] = f.size
 		p.bytes += f.size
 		p.busy++
-		turn := wait
-		p.wg.Go(func() {
-			p.pause(turn)
-			p.bring(f)
-		})
-		wait += inTurn
+		next = append(next, f)
+	}
+	if len(next) > 0 {
+		p.wg.Go(func() { p.bringInTurn(next) })
+	}
+}
+
+// bringInTurn brings files each in a goroutine of its own. The pauses follow each other: of
+// timers that run at the same time several are over at once, and then the last file comes first.
+func (p *prefetcher) bringInTurn(files []wantedFile) {
+	for i, f := range files {
+		if i > 0 {
+			p.pause(inTurn)
+		}
+		p.wg.Go(func() { p.bring(f) })
 	}
 }
 
@@ -341,9 +350,6 @@ func (p *prefetcher) runSoon() {
 
 // pause waits, unless the mount ends.
 func (p *prefetcher) pause(d time.Duration) {
-	if d == 0 {
-		return
-	}
 	select {
 	case <-time.After(d):
 	case <-p.base.Done():
