@@ -185,7 +185,7 @@ func (p *pool) wantsReserve() bool {
 	cfg := &p.client.cfg
 	used, most := len(p.conns)-len(p.idle), min(p.limit, cfg.Reserve+1)
 	if time.Since(p.expectedAt) < expectedFor {
-		most = max(most, min(p.limit-1, p.expected))
+		most = max(most, min(p.limit, p.expected))
 	}
 	return len(p.idle) < cfg.Reserve && used > 0 && len(p.conns) < most &&
 		p.dialing == 0 && p.client.modes.get() != ModeAuto && p.pause == 0 && !p.refused && !p.closed
@@ -196,8 +196,9 @@ const expectedFor = time.Second
 
 // Expect tells that so many transfers will be wanted in the next second. As long as connections
 // are in use, others are then logged in one after another before they are waited for, until
-// there is one for each of these transfers or transfers may have no more; with Config.Reserve
-// only. It does not block.
+// there is one for each of these transfers or Connections are reached: also the one that is not
+// for transfers is of use, while the server still ends others. With Config.Reserve only. It does
+// not block.
 func (cl *Client) Expect(transfers int) {
 	p := &cl.pool
 	p.mu.Lock()
