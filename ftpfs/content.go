@@ -14,6 +14,7 @@ import (
 // for its upload, shared by all handles of a node. Reads bring what is absent
 // from the server; writes stay here until commit (upload.go) publishes them.
 type content struct {
+	node    *node // whose bytes these are
 	file    *cache.File
 	streams *streams
 

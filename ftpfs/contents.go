@@ -113,7 +113,7 @@ func (cs *contents) share(n *node, writing bool, fits func(*content) bool, fresh
 
 // make gives file streams that bring the bytes of base.
 func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh bool) *content {
-	c := &content{file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1), temps: cs.tree.temps}
+	c := &content{node: n, file: file, base: base, fresh: fresh, upload: make(chan struct{}, 1), temps: cs.tree.temps}
 	if base.Size > 0 {
 		c.run = -1
 	}
@@ -131,15 +131,17 @@ func (cs *contents) make(n *node, file *cache.File, base ftpclient.Entry, fresh 
 			err = cs.confirm(ctx, c, path)
 		}
 		for err == nil {
-			var r io.ReadCloser
-			if r, err = retrieve(ctx, path, off, size); err == nil {
-				return r, nil
-			}
 			asked := path
-			if path, _ = cs.remote(n, c); path == asked || path == "" {
-				return nil, cs.tree.explainFile(ctx, asked, err)
+			r, failed := retrieve(ctx, path, off, size)
+			switch path, err = cs.remote(n, c); {
+			case path == asked && failed == nil:
+				return r, nil
+			case failed == nil: // it may be another file, which has got the path meanwhile
+				r.Close()
+			case path == asked, path == "":
+				return nil, cs.tree.explainFile(ctx, asked, failed)
 			}
-			err = nil // a directory above was renamed meanwhile
+			// A directory above was renamed meanwhile.
 		}
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 // name (Options.InPlace), in the place of the version before, which is gone when
 // the upload begins: all of the new one is kept here until it has ended well.
 
-// storeInPlace is publish for that.
-func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own bool, from, end int64) (ftpclient.Entry, error) {
+// storeInPlace is publish for that: asked is where c was, and path where that leads.
+func (u *uploads) storeInPlace(ctx context.Context, c *content, asked, path string, own bool, from, end int64) (ftpclient.Entry, error) {
 	release := c.file.Keep()
 	builds, undo := own && c.builds(), func() {}
 	if own {
@@ -32,6 +32,10 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, path string, own
 		undo = c.keep(release)
 	} else {
 		defer release()
+	}
+	if err := u.stays(ctx, c, asked); err != nil {
+		undo()
+		return ftpclient.Entry{}, err
 	}
 	w, err := u.client.Store(ctx, path)
 	if err != nil {

@@ -76,6 +76,7 @@ func (u *uploads) sumOf(ctx context.Context, path string, size int64) (uint32, e
 		return 0, err
 	}
 	defer r.Close()
+	defer context.AfterFunc(ctx, func() { r.Close() })()
 	_, err = io.CopyN(sum, r, size)
 	return sum.Sum32(), err
 }

@@ -2,8 +2,10 @@ package ftpfs
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // moves are the renames of directories: while one is under way, what is below is
@@ -63,6 +65,30 @@ func (ms *moves) of(path string) *move {
 	}
 	return nil
 }
+
+// moved tells whether c is not in the directory any more that had the path of path when its own
+// was asked for: another one may have that by now.
+func (cs *contents) moved(c *content, path string) bool {
+	now, named := cs.nodes.path(c.node)
+	dir, _ := split(path)
+	in, _ := split(below(cs.tree.root, now))
+	return !named || in != dir
+}
+
+// stays is an error if it is not, when renames under way have ended. No connection is held.
+func (cs *contents) stays(ctx context.Context, c *content, path string) error {
+	if err := cs.tree.moves.wait(ctx, path); err != nil {
+		return err
+	}
+	if cs.moved(c, path) {
+		return errMoved
+	}
+	return nil
+}
+
+// errMoved: the directory has got another path meanwhile. If another directory has that, the file
+// has no place there.
+var errMoved = fmt.Errorf("the directory was renamed meanwhile: %w", syscall.ESTALE)
 
 // count tells how many there have been.
 func (ms *moves) count() int {

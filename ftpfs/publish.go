@@ -14,6 +14,7 @@ import (
 // publish brings the bytes of c from off on to path, which is c's own or another
 // one, and returns what the server has then.
 func (u *uploads) publish(ctx context.Context, c *content, path string, own bool, from int64) (ftpclient.Entry, error) {
+	asked := path
 	c.mu.Lock()
 	followed := c.base.Followed
 	c.mu.Unlock()
@@ -25,13 +26,18 @@ func (u *uploads) publish(ctx context.Context, c *content, path string, own bool
 	}
 	end := c.file.Size()
 	if u.inPlace {
-		return u.storeInPlace(ctx, c, path, own, from, end)
+		return u.storeInPlace(ctx, c, asked, path, own, from, end)
 	}
 	p, err := u.sentAhead(ctx, c, path, from, end)
 	if err != nil {
 		return ftpclient.Entry{}, err
 	}
 	finish := func(size int64) (ftpclient.Entry, error) {
+		if u.moved(c, asked) { // the temporary file may be in another directory
+			p.w.Abort()
+			u.sweep(p.temp)
+			return ftpclient.Entry{}, errMoved
+		}
 		e, err := u.finish(ctx, c, p, path, own, size)
 		if own && errors.Is(err, io.ErrShortWrite) {
 			u.cameShort(ctx, c, path, size)
@@ -177,11 +183,6 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool
 		}
 		return part{}, u.explainStore(ctx, temp, err)
 	}
-	if u.tree.temps.at(temp) != temp {
-		w.Abort()
-		u.sweep(temp)
-		return part{}, errMoved
-	}
 	w.Announce(path, max(0, end-from))
 	sum, err := send(ctx, w, c, from, end, own)
 	if err != nil {
@@ -191,10 +192,6 @@ func (u *uploads) sendAll(ctx context.Context, c *content, path string, own bool
 	}
 	return part{w, temp, sum}, nil
 }
-
-// errMoved: the directory has got another path before the server had opened a temporary file
-// below the old one. If another directory has that, the file is there.
-var errMoved = fmt.Errorf("the directory was renamed meanwhile: %w", syscall.ESTALE)
 
 // explainStore says why a temporary file could not be stored.
 func (u *uploads) explainStore(ctx context.Context, temp string, err error) error {

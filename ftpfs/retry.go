@@ -165,6 +165,9 @@ func (u *uploads) superseded(ctx context.Context, c *content, path string) (_ *f
 	grew := u.onlyGrew(ctx, c, path)
 	asked := time.Now()
 	now, err := u.tree.find(ctx, path)
+	if err := u.stays(ctx, c, path); err != nil {
+		return nil, false, err
+	}
 	if err == nil {
 		if err := u.verify(ctx, c, path, now); err != nil {
 			return nil, false, err

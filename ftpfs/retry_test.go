@@ -1,6 +1,7 @@
 package ftpfs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -153,12 +154,12 @@ func TestLostAnswerBehindAListing(t *testing.T) {
 	wantNames(t, server, "/", "file")
 }
 
-// loseAnswer mounts a server that has stored "ours" as /file, and of which the mount does not
+// loseAnswer mounts a server that has stored text as /file, and of which the mount does not
 // know that; it waits for another try.
-func loseAnswer(t *testing.T) (*ftptest.Embedded, *fusetest.Mount) {
+func loseAnswer(t *testing.T, text string) (*ftptest.Embedded, *fusetest.Mount) {
 	t.Helper()
 	local := filepath.Join(t.TempDir(), "local")
-	if err := os.WriteFile(local, []byte("ours"), 0o600); err != nil {
+	if err := os.WriteFile(local, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server, m := mountEmbedded(t, ftpfs.Options{}, nil)
@@ -182,7 +183,7 @@ func TestLostAnswerWhereNothingIsFetched(t *testing.T) {
 	for _, reply := range []string{"550 Permission denied.", "550 Failed to open file.", "550 No such file or directory."} {
 		t.Run(reply, func(t *testing.T) {
 			t.Parallel()
-			server, m := loseAnswer(t)
+			server, m := loseAnswer(t, "ours")
 			server.Refuse("RETR", reply, ftptest.Always)
 			info, err := server.Fs().Stat("/file")
 			if err != nil {
@@ -200,7 +201,7 @@ func TestLostAnswerWhereNothingIsFetched(t *testing.T) {
 // What somebody stores while the bytes are compared stays, too.
 func TestLostAnswerThatTakesLongToCompare(t *testing.T) {
 	t.Parallel()
-	server, m := loseAnswer(t)
+	server, m := loseAnswer(t, "ours")
 	hold := server.HoldReply("RETR", 1)
 	ended := make(chan error, 1)
 	go func() { ended <- m.FS.Unmount(t.Context()) }() // tries again
@@ -213,5 +214,27 @@ func TestLostAnswerThatTakesLongToCompare(t *testing.T) {
 	<-ended
 	if got := served(t, server, "/file"); got != "somebody else's" {
 		t.Errorf("the server has %q", got)
+	}
+}
+
+// Bytes that take long to compare do not keep an unmount that is to wait for nothing.
+func TestUnmountWhileBytesAreCompared(t *testing.T) {
+	t.Parallel()
+	server, m := loseAnswer(t, string(random(100_000)))
+	server.DripData("RETR", 1000, ftptest.Always)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	m.FS.Unmount(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- m.FS.Wait() }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("unmounted without a word")
+		}
+	case <-time.After(endsIn):
+		t.Error("it goes on")
+		server.DropAll()
+		<-ended
 	}
 }

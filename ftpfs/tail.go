@@ -123,6 +123,9 @@ func (u *uploads) storeTail(ctx context.Context, c *content, path string) (store
 // sendTail is one try. Until it has gone well, the server may have any part of
 // the tail.
 func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, size int64) (ftpclient.Entry, error) {
+	if err := u.stays(ctx, c, path); err != nil {
+		return ftpclient.Entry{}, err
+	}
 	c.mu.Lock()
 	c.tail = size
 	c.mu.Unlock()
@@ -184,6 +187,9 @@ func (u *uploads) settleTail(ctx context.Context, c *content, path string) (*sto
 	if errno(err) == syscall.ENOENT {
 		now, err = ftpclient.Entry{}, nil
 	}
+	if err == nil {
+		err = u.stays(ctx, c, path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +228,7 @@ func (u *uploads) same(ctx context.Context, c *content, path string, start, end 
 		return false, err
 	}
 	defer r.Close()
+	defer context.AfterFunc(ctx, func() { r.Close() })()
 	theirs, ours := make([]byte, uploadStep), make([]byte, uploadStep)
 	for off := start; off < end; {
 		n, err := io.ReadFull(r, theirs[:min(uploadStep, end-off)])

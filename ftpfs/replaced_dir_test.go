@@ -1,0 +1,78 @@
+package ftpfs_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"ftpfs/ftpfs"
+	"ftpfs/internal/ftptest"
+)
+
+// A directory is renamed, and another one with the same names gets its name, between the question
+// what there is and the command that changes it: the other one stays as it is.
+func TestDirectoryIsReplacedDuringAnUpload(t *testing.T) {
+	ours, theirs := strings.Repeat("ours", 1<<20), strings.Repeat("them", 1<<20)
+	for _, c := range []struct {
+		name   string
+		opts   ftpfs.Options
+		hold   func(*ftptest.Embedded) *ftptest.Hold
+		change string
+		want   string
+	}{
+		{"completed", ftpfs.Options{}, func(s *ftptest.Embedded) *ftptest.Hold { return s.StallData("RETR", 100_000) }, "printf X | dd of=old/file conv=notrunc status=none", "X" + ours[1:]},
+		{"in place", ftpfs.Options{InPlace: true}, func(s *ftptest.Embedded) *ftptest.Hold { return s.StallData("RETR", 100_000) }, "printf X | dd of=old/file conv=notrunc status=none", "X" + ours[1:]},
+		{"appended to", ftpfs.Options{}, func(s *ftptest.Embedded) *ftptest.Hold { return s.HoldReply("DELE", 2) }, "echo X >> old/file", ours + "X\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountConnected(t, several, c.opts, map[string]string{"/old/file": ours, "/other/file": theirs})
+			m.Run("ls -l old other")
+			hold := c.hold(server)
+			defer hold.Release()
+			writer := start(t, m, c.change)
+			reached(t, hold)
+			m.Run("mv old new; mv other old")
+			hold.Release()
+			if out, err := writer.wait(endsIn); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+			m.Unmount()
+			if got := served(t, server, "/old/file"); got != theirs {
+				t.Errorf("the other directory's file has %d bytes, %.5q to %q", len(got), got, got[max(0, len(got)-5):])
+			}
+			if got := served(t, server, "/new/file"); got != c.want {
+				t.Errorf("the file has %d bytes, %.5q to %q", len(got), got, got[max(0, len(got)-5):])
+			}
+			wantNames(t, server, "/old", "file")
+			wantNames(t, server, "/new", "file")
+		})
+	}
+}
+
+// Nor is the other one's file taken for ours by who reads.
+func TestDirectoryIsReplacedBeforeARead(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, 2, ftpfs.Options{}, map[string]string{"/big": strings.Repeat("0123456789abcdef", 1<<18), "/old/file": "ours", "/other/file": "them"})
+	m.Run("ls -l old other")
+	read := server.StallData("RETR", 100_000)
+	defer read.Release()
+	big := start(t, m, "cat big > /dev/null")
+	reached(t, read)
+	reader := start(t, m, "cat old/file")
+	eventually(t, endsIn, "the read", func() error {
+		if !m.Client.Contended() {
+			return errors.New("not begun")
+		}
+		return nil
+	})
+	m.Run("mv old new; mv other old")
+	read.Release()
+	if out, err := reader.wait(endsIn); err != nil || out != "ours" {
+		t.Errorf("read %q (%v)", out, err)
+	}
+	if out, err := big.wait(endsIn); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Run("test $(cat new/file) = ours; test $(cat old/file) = them")
+}
