@@ -41,7 +41,7 @@ whatever had its name. Times and permissions are kept where the target can. Link
 out. If the target is a directory, or its URL ends in a slash, the copy goes into it.
 
 The password of the second URL is taken from: the URL, --target-password-file, the variable
-FTPFS_TARGET_PASSWORD, ~/.netrc, a prompt; that of the first as for a mount.`,
+FTPFS_TARGET_PASSWORD, ~/.netrc, the keyring, a prompt; that of the first as for a mount.`,
 		Example: `  ftpfs copy ftp://ann@one.example.org/big.iso ftp://bob@two.example.org/incoming/
   ftpfs copy -r --relay ftp://ftp.example.org/pub/src ftp://bob@two.example.org/`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -114,16 +114,8 @@ func copyBetween(ctx context.Context, f *flags, o copyOptions, given *pflag.Flag
 		return err
 	}
 	defer from.client.Close()
-	toFlags, sources := *f, systemSources(stderr)
-	toFlags.user, toFlags.passwordStdin, toFlags.passwordFile = "", false, o.targetPasswordFile
-	sources.getenv = func(name string) string {
-		if name == "FTPFS_PASSWORD" {
-			name = "FTPFS_TARGET_PASSWORD"
-		}
-		return os.Getenv(name)
-	}
-	sources.ways = "--target-password-file, FTPFS_TARGET_PASSWORD or ~/.netrc"
-	to, err := openEndpoint(ctx, &toFlags, sources, both[1], log)
+	toFlags, sources := forTarget(f, o, systemSources(stderr))
+	to, err := openEndpoint(ctx, toFlags, sources, both[1], log)
 	if err != nil {
 		return err
 	}
@@ -141,6 +133,25 @@ func copyBetween(ctx context.Context, f *flags, o copyOptions, given *pflag.Flag
 	defer bar.end()
 	c := copying{from: from.client, to: to.client, relay: o.relay, patience: 2 * f.timeout, bar: bar, warn: stderr}
 	return explainCopy(c.run(ctx, p, max(1, f.connections-1)), from, to)
+}
+
+// forTarget are the flags and the sources of credentials for the second server, without those that
+// are for the first.
+func forTarget(f *flags, o copyOptions, src sources) (*flags, sources) {
+	own := *f
+	own.user, own.credentials, own.passwordStdin, own.passwordFile = "", "", false, o.targetPasswordFile
+	getenv := src.getenv
+	src.getenv = func(name string) string {
+		switch name {
+		case "FTPFS_PASSWORD":
+			name = "FTPFS_TARGET_PASSWORD"
+		case "CREDENTIALS_DIRECTORY":
+			return ""
+		}
+		return getenv(name)
+	}
+	src.ways = "--target-password-file, FTPFS_TARGET_PASSWORD or ~/.netrc"
+	return &own, src
 }
 
 var errCopyInterrupted = fail(exitUnmount, "Interrupted: files that were not complete have been removed from the target.")

@@ -113,16 +113,37 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Who lacks the password of the second server is told how that is given.
-func TestNoPasswordOfTheTarget(t *testing.T) {
-	src := sources{
-		getenv: func(string) string { return "" },
-		prompt: func(string) (string, error) { return "", errNoTerminal },
-		ways:   "TARGET",
+// The second server of a copy does not get what is for the first. Who lacks its password is told
+// how that is given.
+func TestCredentialsOfTheTarget(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ftpfs"), []byte("of the first\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	_, _, err := src.credentials(target{Host: "h", Port: 21, User: "ann"}, &flags{})
-	if want := "There is no password for ann at h: give it by TARGET."; err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
+	passwords := filepath.Join(dir, "passwords")
+	if err := os.WriteFile(passwords, []byte("of the second\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := target{Host: "h", Port: 21, User: "bob"}
+	forFirst := flags{user: "ann", credentials: filepath.Join(dir, "missing"), passwordFile: filepath.Join(dir, "missing"), passwordStdin: true}
+	env := map[string]string{"CREDENTIALS_DIRECTORY": dir, "FTPFS_PASSWORD": "of the first"}
+	src := sources{
+		getenv: func(name string) string { return env[name] },
+		prompt: func(string) (string, error) { return "", errNoTerminal },
+	}
+	f, sources := forTarget(&forFirst, copyOptions{}, src)
+	user, password, err := sources.credentials(second, f)
+	if want := "There is no password for bob at h: give it by --target-password-file, FTPFS_TARGET_PASSWORD or ~/.netrc."; err == nil || err.Error() != want {
+		t.Errorf("%s %s, %v, want %s", user, password, err, want)
+	}
+	f, sources = forTarget(&forFirst, copyOptions{targetPasswordFile: passwords}, src)
+	if user, password, err := sources.credentials(second, f); user != "bob" || password != "of the second" || err != nil {
+		t.Errorf("%s %s, %v", user, password, err)
+	}
+	env["FTPFS_TARGET_PASSWORD"] = "of the variable"
+	f, sources = forTarget(&forFirst, copyOptions{}, src)
+	if user, password, err := sources.credentials(second, f); user != "bob" || password != "of the variable" || err != nil {
+		t.Errorf("%s %s, %v", user, password, err)
 	}
 }
 
