@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -45,46 +42,12 @@ func (r *recent) add(record slog.Record) {
 }
 
 // collect returns a log handler that does what h does, too.
-func (r *recent) collect(h slog.Handler) slog.Handler { return &recorder{h, r} }
-
-type recorder struct {
-	slog.Handler
-	to *recent
-}
-
-func (c *recorder) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelInfo || c.Handler.Enabled(ctx, l)
-}
-
-func (c *recorder) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn || r.Message == "request failed" {
-		c.to.add(r)
-	}
-	if !c.Handler.Enabled(ctx, r.Level) {
-		return nil
-	}
-	return c.Handler.Handle(ctx, r)
-}
-
-func (c *recorder) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &recorder{c.Handler.WithAttrs(attrs), c.to}
-}
-
-func (c *recorder) WithGroup(name string) slog.Handler {
-	return &recorder{c.Handler.WithGroup(name), c.to}
-}
-
-// sentence is a record in one line.
-func sentence(r slog.Record) string {
-	var details []string
-	r.Attrs(func(a slog.Attr) bool {
-		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
-		return true
-	})
-	if len(details) == 0 {
-		return r.Message
-	}
-	return r.Message + " (" + strings.Join(details, ", ") + ")"
+func (r *recent) collect(h slog.Handler) slog.Handler {
+	return &tap{h, slog.LevelInfo, func(record slog.Record) {
+		if record.Level >= slog.LevelWarn || record.Message == "request failed" {
+			r.add(record)
+		}
+	}}
 }
 
 // statusError is one of the latest errors.

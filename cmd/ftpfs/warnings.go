@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"sync"
@@ -24,31 +23,7 @@ func (w *warnings) texts() []string {
 }
 
 // collect returns a log handler that does what h does, too.
-func (w *warnings) collect(h slog.Handler) slog.Handler { return &collector{h, w} }
-
-type collector struct {
-	slog.Handler
-	to *warnings
-}
-
-func (c *collector) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn || c.Handler.Enabled(ctx, l)
-}
-
-func (c *collector) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn {
-		c.to.add(r)
-	}
-	return c.Handler.Handle(ctx, r)
-}
-
-func (c *collector) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &collector{c.Handler.WithAttrs(attrs), c.to}
-}
-
-func (c *collector) WithGroup(name string) slog.Handler {
-	return &collector{c.Handler.WithGroup(name), c.to}
-}
+func (w *warnings) collect(h slog.Handler) slog.Handler { return &tap{h, slog.LevelWarn, w.add} }
 
 func (w *warnings) add(r slog.Record) {
 	w.mu.Lock()
