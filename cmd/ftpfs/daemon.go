@@ -23,8 +23,8 @@ const (
 	daemonReady = 4
 )
 
-// report is what the daemon tells the process that started it: why there is no mount, or
-// with the code 0 that it answers.
+// report is what the process of a mount tells: as the daemon to the process that started it, why
+// there is no mount, or with the code 0 that it answers; and later to those who ask it.
 type report struct {
 	Code     int
 	Text     string

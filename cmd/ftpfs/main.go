@@ -5,9 +5,9 @@
 //	ftpfs [flags] ftp[es|s]://[user@]host[:port]/[dir] MOUNTPOINT
 //	ftpfs umount [--force] MOUNTPOINT
 //	ftpfs status [--json] [--watch] [PATH]
-//	ftpfs list
+//	ftpfs list [--json]
 //	ftpfs cache [--clear | --verify] [PATH]
-//	ftpfs config [PROFILE]
+//	ftpfs config [--all] [PROFILE]
 //	ftpfs refresh PATH
 //	ftpfs doctor [flags] URL
 //	ftpfs copy [flags] URL URL
