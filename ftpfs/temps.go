@@ -75,6 +75,11 @@ func (t *temps) renamed(from, to string) {
 			t.paths.Add(name, to+"/"+rest)
 		}
 	}
+	for u := range t.unlinked { // its name may be forgotten while it is open
+		if rest, in := strings.CutPrefix(u.path, from+"/"); in {
+			u.path = to + "/" + rest
+		}
+	}
 }
 
 // hides tells whether a listing should not show e.
