@@ -26,7 +26,7 @@ type Commit struct {
 // written is an error, and so are other bytes if Config.Verify is set (ErrMismatch). That time or permissions could not be set is none: see
 // CanSetModTime and CanChmod.
 //
-// The entry has size and time as the server has them. After APPE the size is that of the
+// The entry has size and time as the server has them. After Append the size is that of the
 // whole file, for the caller to judge. If the connection is lost the error is a *LostError
 // with Command RNTO: the file may have been renamed, or STOR or APPE: it was not.
 func (w *Writer) Commit(ctx context.Context, k Commit) (Entry, error) {
@@ -157,13 +157,13 @@ func (w *Writer) publish(k Commit) (Entry, error) {
 func (w *Writer) checkSize(r reply, p string) (int64, error) {
 	n, err := sizeOf(r, p)
 	switch {
-	case errors.Is(err, errors.ErrUnsupported) && w.verb == "STOR":
+	case errors.Is(err, errors.ErrUnsupported) && w.whole():
 		return w.count, nil
 	case err != nil:
 		return -1, err
-	case n != w.count && w.verb == "STOR":
+	case n != w.count && w.whole():
 		w.client.server.dontHasten() // whatever there is on the way
-		return n, fmt.Errorf("STOR %s: the server has %d bytes of %d: %w", p, n, w.count, io.ErrShortWrite)
+		return n, fmt.Errorf("%s %s: the server has %d bytes of %d: %w", w.verb, p, n, w.count, io.ErrShortWrite)
 	}
 	return n, nil
 }

@@ -4,7 +4,7 @@
 //
 // A Client is a pool of control connections to one server. Its verbs (List, Stat,
 // Rename, Delete and so on) each take a connection, speak, and give it back. Retrieve
-// returns a Reader, Store and Append return a Writer; these own a connection until
+// returns a Reader, Store, Create and Append return a Writer; these own a connection until
 // their end. An Entry describes a file, a Listing the content of a directory.
 //
 // # Paths
@@ -24,7 +24,7 @@
 // # Waiting
 //
 // Every verb takes a context and returns when it ends; the connection in use is then
-// given up, since its replies cannot be told apart any more. For Retrieve, Store and
+// given up, since its replies cannot be told apart any more. For Retrieve, Store, Create and
 // Append the context covers the opening only. Apart from the context, nothing lasts
 // longer than Config.Timeout without a sign of life from the server, except waiting for
 // a connection while others use all of them.
@@ -59,7 +59,7 @@
 // control connection keeps a data connection open for the next transfer, which then
 // takes a single round trip; on servers known to bear it the first 64 KiB of an upload leave
 // together with its command. The end of a small upload is followed by a reset where the server
-// would wait for us otherwise (vsftpd). Files are transferred as they are (TYPE I). A listing is
+// would wait for us otherwise (vsftpd), and Create appends where it would wait for its disk. Files are transferred as they are (TYPE I). A listing is
 // returned only when the server has said that it is whole; a Reader reports io.EOF
 // only when the size or the server says so; Writer.Close returns the server's verdict. CopyTo
 // lets two servers copy a file between them.

@@ -8,7 +8,7 @@ import (
 
 // Over a spare data connection an upload begins without the server's answer to its
 // command. What has been sent is kept until then: if nothing was stored because the data
-// connection was dead, it is sent once more over another one.
+// connection was dead, or the server does not append, it is sent once more over another one.
 
 // maxEarly bounds the data sent before the server's answer. A server that refuses may
 // leave it unread: so much fits into the buffers of a connection.
@@ -46,7 +46,7 @@ func (w *Writer) confirm() (repeated bool) {
 		return false
 	}
 	err := w.readAnswer()
-	if w.mayRepeat(err) {
+	if w.mayRepeat(err) || w.mayStore(err) {
 		again := w.repeat(context.Background())
 		if repeated = again == nil; !keepsFirst(again) {
 			err = again

@@ -50,6 +50,7 @@ type serverInfo struct {
 	mff       bool // MFF sets permissions
 	vsftpd    bool
 	lossy     bool // what was sent once did not arrive
+	storing   bool // appends to no file that is not there
 	unchained bool // replies to a command behind a transfer command were out of order
 	lockstep  bool // loses commands that come before it has replied to another
 	reluctant bool // refuses a passive command before it has told the transfer's end

@@ -22,6 +22,7 @@ type Writer struct {
 	moving *Transfer
 	check  *check // of what is sent; nil none
 
+	created  bool // of a file that is not there, so STOR and APPE are the same
 	hastened bool // its end was
 
 	// Changed under the lock; c, nc and unanswered only by the writing goroutine, which
@@ -161,7 +162,7 @@ func (w *Writer) Close() error {
 func (w *Writer) complete(ctx context.Context) error {
 	w.err = w.errClosed()
 	err := w.end(ctx)
-	if w.mayRepeat(err) || w.tooHasty(err) {
+	if w.mayRepeat(err) || w.mayStore(err) || w.tooHasty(err) {
 		switch again := w.repeat(ctx); {
 		case again == nil:
 			err = w.end(ctx)

@@ -250,7 +250,7 @@ func (s *sender) connect(ctx context.Context) (err error) {
 	temp := temps.at(s.temp)
 	open := client.Append
 	if !s.began {
-		open = client.Store
+		open = client.Create
 		s.content.sending(temp)
 	} else if size, err := client.Size(ctx, temp); err != nil {
 		return err

@@ -124,7 +124,7 @@ os.write(f, b"b" * 3000000)
 os.close(f)
 `, func() {
 				eventually(t, endsIn, "the connection", func() error {
-					if s := m.Client.Stats(); said.count("STOR") == 0 || s.Idle < s.Open {
+					if s := m.Client.Stats(); said.count("STOR")+said.count("APPE") == 0 || s.Idle < s.Open {
 						return errors.New("it is still used")
 					}
 					return nil
@@ -134,7 +134,11 @@ os.close(f)
 			if want := strings.Repeat("a", 3000000) + strings.Repeat("b", 3000000); err != nil || string(got) != want {
 				t.Errorf("the server has %d bytes, or others (%v)", len(got), err)
 			}
-			if said.count("STOR") != 1 || said.count("APPE") != 1 {
+			stores := 1
+			if name == "vsftpd" { // which also begins it by APPE
+				stores = 0
+			}
+			if said.count("STOR") != stores || said.count("APPE") != 2-stores {
 				t.Errorf("%d STOR, %d APPE", said.count("STOR"), said.count("APPE"))
 			}
 		})
