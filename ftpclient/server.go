@@ -1,7 +1,6 @@
 package ftpclient
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -243,17 +242,6 @@ func (cl *Client) CheckName(path string) error {
 		return err
 	}
 	return cl.server.checkNew("STOR", path)
-}
-
-// chmodCommand returns the command that sets permissions. SITE CHMOD splits its argument at
-// blanks on some servers, so MFF (draft-somers-ftp-mfxx) comes first.
-func (s *serverInfo) chmodCommand(mode fs.FileMode) (verb, params string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mff {
-		return "MFF", "UNIX.mode=" + octal(mode) + "; "
-	}
-	return "SITE CHMOD", octal(mode) + " "
 }
 
 // Server returns what is known about the server; zero before the first login.

@@ -115,29 +115,6 @@ func (c *conn) secure(stepwise bool) error {
 	return refusal(auth.verb, "", r)
 }
 
-// mayBeClear tells whether a server may refuse TLS. One that has agreed to it before, even
-// if the handshake failed, is not believed: somebody else may speak for it.
-func (g *loginGate) mayBeClear() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return !g.consented
-}
-
-// firstInClear tells whether no login was in clear before.
-func (g *loginGate) firstInClear() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	first := !g.inClear
-	g.inClear = true
-	return first
-}
-
-func (g *loginGate) setConsented() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.consented = true
-}
-
 // errInjected: what came in clear would be taken for an answer to what is sent under TLS.
 var errInjected = errors.New("the server sent something in clear after its consent to TLS")
 
