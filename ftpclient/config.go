@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Addr          string        // "host:port"; port 21, or 990 with TLSImplicit, when absent
 	User          string        // "" = anonymous
-	Password      string        //
+	Password      string        // "" = none; "anonymous@" without a user
 	Account       string        // answer to 332, "" = none
 	VirtualHost   string        // which of the server's hosts is meant (HOST, RFC 7151); "" = HOST is not sent. TLS certificates have to be for it, unless TLSConfig names another
 	ClientName    string        // told to the server (CLNT), whatever it answers; "" = none
@@ -59,7 +59,7 @@ type Config struct {
 	Verify bool
 
 	// Logger is told at Info which mode of data connections works and why others did
-	// not, at Warn that the server refuses TLS. nil = discard.
+	// not, at Warn what its user should know, as that the server refuses TLS. nil = discard.
 	Logger *slog.Logger
 
 	// Trace is called with every line of the control connections, from the goroutine

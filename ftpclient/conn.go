@@ -52,7 +52,7 @@ type conn struct {
 	br     *bufio.Reader
 	tls    *tls.Config   // for data connections; nil in clear
 	peer   netip.Addr    // of the control connection; invalid where the network has no IP addresses
-	local  netip.Addr    //
+	local  netip.Addr    // ours
 	rtt    time.Duration // as the TCP handshake took
 
 	err     error // why it must not be used any more

@@ -91,6 +91,7 @@ const trusted = time.Minute
 // mayDial tells whether one more dial may begin; if only the pause between failing dials
 // forbids it, the waiters are scheduled again after it. mu is held.
 func (p *pool) mayDial() bool {
+	// The listener of vsftpd crashes now and then when it refuses clients, the more the faster they come.
 	crowded := time.Since(p.lastLogin).Abs() > trusted || p.oneByOne || p.pause > 0 || p.client.server.isVsftpd()
 	if p.dialing > 0 && crowded {
 		return false

@@ -83,6 +83,7 @@
 // # Locks
 //
 // A control connection is used by one goroutine at a time and needs no lock, apart from
-// its deadlines, which an interruption may set. Locks are taken in the order Writer, pool,
-// client, connection or server; none is held across the network.
+// its deadlines, which an interruption may set. Locks are taken in the order Reader or Writer, pool,
+// Client, and at last one of those of a connection, of a data connection, or of what is remembered:
+// of the server, its clock, the modes, the login and the transfers. None is held across the network.
 package ftpclient

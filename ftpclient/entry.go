@@ -38,7 +38,7 @@ type Entry struct { // of which there are many: 128 bytes
 	Precision time.Duration // of ModTime: 1s, 1min, 24h...; 0 unknown
 	Mode      fs.FileMode   // permission bits plus setuid, setgid and sticky
 	HasMode   bool          // Mode is known
-	Type      Type          //
+	Type      Type          // file, directory, link or else
 	Followed  bool          // the name is a symbolic link's, all else what that leads to: see Follow
 	Owner     string        // name or number; "" unknown
 	Group     string        // name or number; "" unknown

@@ -190,7 +190,7 @@ var kinds = []struct {
 	{0, "not a regular file", KindIsDir},                 // proftpd
 	{0, "only retrieve regular files", KindIsDir},        // pure-ftpd
 	{0, "file name too long", KindNameTooLong},           // strerror
-	{0, "filename too long", KindNameTooLong},            //
+	{0, "filename too long", KindNameTooLong},            // the same
 	{0, "filename or extension is too", KindNameTooLong}, // IIS
 	{0, "line too long", KindNameTooLong},                // vsftpd, pure-ftpd
 	{0, "command too long", KindNameTooLong},             // pyftpdlib

@@ -9,25 +9,34 @@ import (
 )
 
 // ask sends one command about a path and returns its reply, which may be a refusal.
-// It is repeated where a connection is lost.
 func (cl *Client) ask(ctx context.Context, verb, p string) (reply, error) {
-	if err := checkPath(verb, p); err != nil {
+	replies, err := cl.askAll(ctx, p, verb)
+	if err != nil {
 		return reply{}, err
 	}
-	var r reply
+	return replies[0], nil
+}
+
+// askAll sends several commands about one path in one write. They are repeated where a connection
+// is lost.
+func (cl *Client) askAll(ctx context.Context, p string, verbs ...string) ([]reply, error) {
+	if err := checkPath(verbs[0], p); err != nil {
+		return nil, err
+	}
+	var replies []reply
 	err := cl.do(ctx, useShort, true, func(c *conn) error {
-		arg, err := c.arg(verb, p)
+		arg, err := c.arg(verbs[0], p)
 		if err != nil {
 			return err
 		}
-		replies, err := c.exchange(command{verb, arg})
-		if err != nil {
-			return err
+		var cmds []command
+		for _, verb := range verbs {
+			cmds = append(cmds, command{verb, arg})
 		}
-		r = replies[0]
-		return nil
+		replies, err = c.exchange(cmds...)
+		return err
 	})
-	return r, failed(verb, p, err)
+	return replies, failed(verbs[0], p, err)
 }
 
 // Size returns the size of a file in bytes (RFC 3659 section 4).
@@ -180,27 +189,6 @@ func (cl *Client) statProbe(ctx context.Context, p string) (Entry, error) {
 		return e, nil
 	}
 	return e, err
-}
-
-// askAll sends several commands about one path in one write.
-func (cl *Client) askAll(ctx context.Context, p string, verbs ...string) ([]reply, error) {
-	if err := checkPath(verbs[0], p); err != nil {
-		return nil, err
-	}
-	var replies []reply
-	err := cl.do(ctx, useShort, true, func(c *conn) error {
-		arg, err := c.arg(verbs[0], p)
-		if err != nil {
-			return err
-		}
-		var cmds []command
-		for _, verb := range verbs {
-			cmds = append(cmds, command{verb, arg})
-		}
-		replies, err = c.exchange(cmds...)
-		return err
-	})
-	return replies, failed(verbs[0], p, err)
 }
 
 // Noop asks the server for a sign of life.

@@ -38,7 +38,7 @@ type pool struct {
 	conns      map[*conn]use // all that are logged in, and what they are used for
 	idle       []*conn       // longest idle first
 	waiters    []*waiter     // longest waiting first
-	dialing    int           //
+	dialing    int           // logins under way
 	crowd      bool          // several dials have been under way at the same time
 	oneByOne   bool          // no crowds: the server has refused somebody
 	bulk       int           // connections in use for a bulk transfer

@@ -158,8 +158,7 @@ func (s *serverInfo) dontHasten() {
 	s.lossy = true
 }
 
-// isVsftpd tells whether logins have to come one by one: the listener crashes now and
-// then when it refuses clients, the more the faster they come.
+// isVsftpd recognises the server whose clock, listings and logins need care.
 func (s *serverInfo) isVsftpd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,11 +28,11 @@ type space struct {
 	wg       sync.WaitGroup // the question under way
 
 	mu     sync.Mutex
-	root   string          // "" as long as it is not known
-	told   bool            // known is what the server has told
-	known  ftpclient.Space //
-	stored int64           // bytes that came to it since by uploads
-	asked  time.Time       // zero: never
+	root   string // "" as long as it is not known
+	told   bool   // known is what the server has told
+	known  ftpclient.Space
+	stored int64     // bytes that came to it since by uploads
+	asked  time.Time // zero: never
 	asking bool
 }
 
