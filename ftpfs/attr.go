@@ -34,7 +34,7 @@ func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 		Nlink:     1, // for directories: "not counted", which find(1) understands
 		Uid:       uid,
 		Gid:       gid,
-		BlockSize: 128 << 10,
+		BlockSize: mostAtOnce,
 	}
 }
 

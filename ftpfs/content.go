@@ -78,7 +78,7 @@ func version(e ftpclient.Entry) cache.Version {
 // unsettled tells whether a later change of the file may leave it with the size
 // and the time of e.
 func unsettled(e ftpclient.Entry) bool {
-	return !time.Now().After(e.ModTime.Add(e.Precision + clockSkew))
+	return !time.Now().After(settled(e))
 }
 
 // fleeting tells whether that is so likely that who opens the file later should not

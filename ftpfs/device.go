@@ -24,8 +24,7 @@ type pipe struct{ from, to int }
 
 const (
 	leastSplice = 16 << 10       // what is less is as soon copied
-	mostSplice  = 128 << 10      // what the kernel asks for at most
-	pipeSize    = 2 * mostSplice // room for the header, and for pages that are used in part
+	pipeSize    = 2 * mostAtOnce // room for the header, and for pages that are used in part
 	outHeader   = 4 + 4 + 8      // fuse_out_header: u32 length, s32 error, u64 request
 	sparePipes  = 4
 )
@@ -54,7 +53,7 @@ func (d *device) Close() {
 // some of that is absent, or is little, or cannot be spliced.
 func (d *device) answer(r *fuse.ReadRequest, file *cache.File) bool {
 	n := min(int64(r.Size), file.Size()-r.Offset)
-	if d == nil || n < leastSplice || n > mostSplice {
+	if d == nil || n < leastSplice || n > mostAtOnce {
 		return false
 	}
 	lent, err := file.Lend(r.Offset, n, func(fd *os.File) error {

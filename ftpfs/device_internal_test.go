@@ -35,11 +35,11 @@ func TestDeviceThatCannotSplice(t *testing.T) {
 	defer d.Close()
 	var none *device
 	for _, r := range []fuse.ReadRequest{
-		{Offset: 0, Size: mostSplice},
-		{Offset: size / 2, Size: mostSplice},
+		{Offset: 0, Size: mostAtOnce},
+		{Offset: size / 2, Size: mostAtOnce},
 		{Offset: 0, Size: leastSplice - 1},
-		{Offset: 0, Size: mostSplice + 1},
-		{Offset: size, Size: mostSplice},
+		{Offset: 0, Size: mostAtOnce + 1},
+		{Offset: size, Size: mostAtOnce},
 	} {
 		if d.answer(&r, f) || none.answer(&r, f) {
 			t.Errorf("answered %d bytes from %d", r.Size, r.Offset)

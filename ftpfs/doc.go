@@ -77,7 +77,9 @@
 //
 // Who holds one of these may take only those below it:
 //
+//	gate.turn        one try at a time to reach the server's root directory
 //	content.upload   one upload, rename, removal, resize or change of attributes of a file at a time
+//	unlinked.turn    who moves or deletes what is left on the server of an unlinked file
 //	node.opening     one content of a file is made or given up at a time
 //	uploads.disk     a file that waits is made durable
 //	content.noting   one note of a file goes into its journal at a time
@@ -93,11 +95,11 @@
 //	sender.mu        how far one file was sent
 //
 // Of two files, the upload lock of the node with the lower number comes first.
-// It is the only lock that is held across the network, and a waiter may leave;
-// node.opening, uploads.disk and content.noting are held across the local disk. Under streams.mu and content.mu
-// the cache may be asked what it has. All other locks (temps, handles, server,
-// reader) are held alone.
+// The first three are held across the network, and a waiter may leave; node.opening, uploads.disk and
+// content.noting are held across the local disk. Under streams.mu and content.mu the cache may be asked
+// what it has. Who holds one of the others (temps, pace, space, owners, handles, server, reader,
+// notifier) takes none.
 //
-// Files that import bazil.org/fuse only unpack requests, call and answer; the
-// tree, the contents, the streams and the uploads know nothing of the kernel.
+// The tree, the contents, the streams and the uploads know nothing of the kernel, and import no
+// bazil.org/fuse; what does unpacks requests, calls and answers.
 package ftpfs

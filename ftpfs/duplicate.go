@@ -21,8 +21,6 @@ import (
 // it, writing fails. Who writes as much at a time as can be is a program that copies,
 // and looks; it is not made to wait.
 
-const bulkWrite = 128 << 10 // the most that the kernel writes at a time
-
 // owe is told that a close was answered though the server does not have the new
 // file's name.
 func (c *content) owe() {
@@ -37,7 +35,7 @@ func (c *content) owe() {
 func (c *content) due(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	due := c.owed && n < bulkWrite && c.file.Size() == 0
+	due := c.owed && n < mostAtOnce && c.file.Size() == 0
 	c.owed = false
 	return due
 }

@@ -9,11 +9,10 @@ import "time"
 // They are not kept longer: the first one is to get all of the link.
 
 const (
-	bulkRead    = 128 << 10 // the most that the kernel asks for at a time
-	bulkSize    = 32 << 20  // a file for which it is worth it, at least
-	endingShare = 32        // of such a file is the most that one connection brings
-	endingMost  = 2         // connections for it
-	firstEnding = 1 << 20   // what one brings before anything is known
+	bulkSize    = 32 << 20 // a file for which it is worth it, at least
+	endingShare = 32       // of such a file is the most that one connection brings
+	endingMost  = 2        // connections for it
+	firstEnding = 1 << 20  // what one brings before anything is known
 	nearby      = 10 * time.Millisecond
 	afterFirst  = 2 * time.Millisecond // in which the first transfer has got its connection
 )
@@ -22,7 +21,7 @@ const (
 // reader wants up to end. It wants streams.mu held.
 func (ss *streams) bringEnding(end int64) {
 	part := min(ss.pace.ending(), ss.size/endingShare)
-	if part == 0 || end < bulkRead || ss.size < bulkSize || ss.size > ss.ahead || ss.parallel < 2 {
+	if part == 0 || end < mostAtOnce || ss.size < bulkSize || ss.size > ss.ahead || ss.parallel < 2 {
 		return
 	}
 	ss.ending = ss.size - part

@@ -13,8 +13,11 @@ import (
 	"ftpfs/ftpclient"
 )
 
-// buffers are for answers to reads, of the largest size the kernel asks for.
-var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+// mostAtOnce is how many bytes the kernel reads or writes by one request, at most.
+const mostAtOnce = 128 << 10
+
+// buffers are for answers to reads.
+var buffers = sync.Pool{New: func() any { return new([mostAtOnce]byte) }}
 
 // known gives the entry of a node as far as memory has it, with the time it
 // stays valid. ok is false when the server has to be asked.
@@ -246,7 +249,7 @@ func (f *FS) readShort(ctx context.Context, h *handle, p []byte, off int64) (int
 // answerRead answers r with what read, an io.ReaderAt's method but for the
 // offset, puts into its buffer. The kernel takes a short answer for the end.
 func answerRead(r *fuse.ReadRequest, read func(p []byte) (int, error)) error {
-	buf := buffers.Get().(*[128 << 10]byte)
+	buf := buffers.Get().(*[mostAtOnce]byte)
 	defer buffers.Put(buf)
 	p := buf[:min(r.Size, len(buf))]
 	if r.Size > len(buf) {

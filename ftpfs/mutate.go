@@ -59,6 +59,32 @@ func (t *tree) makeDir(ctx context.Context, path string) (ftpclient.Entry, error
 	return e, nil
 }
 
+// symlink makes a link at path. What FTP servers make of a target is an absolute path of
+// theirs, so that only links to a place in the mount mean the same here and there.
+func (t *tree) symlink(ctx context.Context, path, target string) (ftpclient.Entry, error) {
+	dir, name := split(path)
+	to, ok := resolve(t.root, dir, target)
+	if !ok {
+		return ftpclient.Entry{}, syscall.EPERM
+	}
+	err := t.client.Symlink(ctx, to, path)
+	var refused *ftpclient.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, errors.ErrUnsupported), errors.As(err, &refused) && refused.Kind() == ftpclient.KindInvalid:
+		return ftpclient.Entry{}, because(syscall.EPERM, err)
+	case errno(err) == syscall.ENOENT && !t.missing(ctx, dir):
+		return ftpclient.Entry{}, because(syscall.EPERM, err) // to nothing: the server makes no such links
+	default:
+		t.doubt(err, path)
+		return ftpclient.Entry{}, err
+	}
+	e := ftpclient.Entry{Name: name, Type: ftpclient.TypeLink, Size: int64(len(to)), Target: to, ModTime: time.Now().UTC().Truncate(time.Second), Precision: time.Second}
+	t.put(path, e)
+	t.changed(dir)
+	return e, nil
+}
+
 // remove deletes a file, a link or an empty directory.
 func (t *tree) remove(ctx context.Context, path string, isDir bool) error {
 	do := t.client.Delete

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"bazil.org/fuse"
-
 	"ftpfs/ftpclient"
 )
 
@@ -108,19 +106,3 @@ func (s *space) grew(n int64) {
 
 // Close waits for the question under way, which ends with the context.
 func (s *space) Close() { s.wg.Wait() }
-
-// statfs answers without the network, since df(1) asks every mount.
-func (s *server) statfs(r *fuse.StatfsRequest) {
-	const block = 4096
-	total, free := s.fs.space.figures()
-	r.Respond(&fuse.StatfsResponse{
-		Blocks:  uint64(total) / block,
-		Bfree:   uint64(free) / block,
-		Bavail:  uint64(free) / block,
-		Files:   1 << 30,
-		Ffree:   1 << 30,
-		Bsize:   block,
-		Frsize:  block,
-		Namelen: maxName,
-	})
-}

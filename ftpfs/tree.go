@@ -167,7 +167,7 @@ func (t *tree) complete(dir string, e *ftpclient.Entry) bool {
 	}
 	*e = timed
 	if e.Type == ftpclient.TypeFile && e.Precision > time.Second {
-		if t.exactTimes || t.stamps.Contains(join(dir, e.Name)) || !time.Now().After(settled(*e)) {
+		if t.exactTimes || t.stamps.Contains(join(dir, e.Name)) || unsettled(*e) {
 			return false
 		}
 	}
