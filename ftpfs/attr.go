@@ -31,7 +31,7 @@ func (f *FS) attr(n *node, e ftpclient.Entry, valid time.Duration) fuse.Attr {
 		Mtime:     mtime,
 		Ctime:     mtime,
 		Mode:      f.mode(e),
-		Nlink:     1, // for directories: "not counted", which find(1) understands
+		Nlink:     f.nodes.links(n),
 		Uid:       uid,
 		Gid:       gid,
 		BlockSize: mostAtOnce,
@@ -52,7 +52,7 @@ func (f *FS) mode(e ftpclient.Entry) os.FileMode {
 	var mode fs.FileMode
 	switch {
 	case e.HasMode:
-		mode = e.Mode & (fs.ModePerm | fs.ModeSticky)
+		mode = e.Mode & fs.ModePerm // the rest means something on the server only
 	case e.Type == ftpclient.TypeDir:
 		mode = 0o755
 	default:

@@ -332,6 +332,17 @@ func (ns *nodes) state(n *node) (parent *node, name string, c *content, e ftpcli
 	return n.parent, n.name(), n.content, *n.entry, n.gone
 }
 
+// links is how many names n has: one, or none any more, by which a program sees that its file
+// was removed or replaced. For directories find(1) understands 1 as "not counted".
+func (ns *nodes) links(n *node) uint32 {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if n.gone {
+		return 0
+	}
+	return 1
+}
+
 // sizeOf is how long n is, which has the entry e: an open file may have turned out to
 // be shorter.
 func (ns *nodes) sizeOf(n *node, e ftpclient.Entry) int64 {

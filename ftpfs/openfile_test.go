@@ -37,6 +37,7 @@ assert os.pread(h, 10, 0) == b"Xritten"
 os.ftruncate(h, 2)
 assert os.fstat(h).st_size == 2 and os.pread(h, 10, 0) == b"Xr"
 assert os.fstat(f).st_size == len(head + rest)
+assert [os.fstat(fd).st_nlink for fd in (f, g, h)] == [0, 0, 0]
 for fd in f, g, h:
     os.close(fd)
 `)
