@@ -24,7 +24,7 @@ func (c *content) begin(placed bool) error {
 }
 
 // changeable is begin without the journal. It answers whether that has to know more than
-// the change: the place matters only now, or somebody writes to what was being removed.
+// the change: the place matters only now, or somebody writes to what was being removed, or stored in place.
 func (c *content) changeable(placed bool) (news bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,7 +35,8 @@ func (c *content) changeable(placed bool) (news bool, err error) {
 		return false, syscall.ESTALE
 	}
 	c.changes++
-	news = placed && !c.placed || c.doomed
+	news = placed && !c.placed || c.doomed || c.torn && !c.mixed
+	c.mixed = c.mixed || c.torn
 	c.placed, c.doomed = c.placed || placed, false
 	return news, nil
 }

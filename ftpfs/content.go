@@ -60,6 +60,7 @@ type content struct {
 	told    time.Time       // the mtime that the journal has
 	run     int64           // up to there the file is here and was written in order, or nearly; -1: it is not, or was not
 	torn    bool            // the server has a part of it only, in the place of base
+	mixed   bool            // and what is here may have changed since that was sent
 	kept    func()          // lets go of what is kept since then; nil: nothing is
 	sender  *sender         // sends it meanwhile; nil: none does
 	mode    fs.FileMode     // as set since, when modeSet

@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"context"
+	"syscall"
 
 	"ftpfs/ftpclient"
 )
@@ -69,6 +70,7 @@ func (c *content) keep(release func()) (undo func()) {
 	c.mu.Lock()
 	torn, whole, tried := c.torn, c.whole, c.tried
 	c.torn, c.whole, c.tried = true, true, true
+	c.mixed = c.mixed || c.changes > 0
 	before := c.kept
 	c.kept = release
 	c.mu.Unlock()
@@ -113,10 +115,37 @@ func (c *content) isTorn() bool {
 	return c.torn
 }
 
+// isReplaced tells whether what the server has at path is for certain no part of c, nor what was
+// there before, though c was being stored in its place: somebody else has stored it since. Where
+// nothing is fetched, or c was changed meanwhile, nothing is certain. It fetches the part.
+func (u *uploads) isReplaced(ctx context.Context, c *content, path string) (bool, error) {
+	now, err := u.tree.find(ctx, path)
+	if errno(err) == syscall.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	base := c.base
+	c.mu.Unlock()
+	ours := agree(now, base)
+	if start, end := c.file.Missing(0, now.Size); !ours && start >= end && now.Size <= c.file.Size() {
+		if ours, err = u.same(ctx, c, path, 0, now.Size); refusesRead(err) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !ours && !c.mixed, nil
+}
+
 func (c *content) unkeep() {
 	c.mu.Lock()
 	release := c.kept
-	c.kept, c.torn = nil, false
+	c.kept, c.torn, c.mixed = nil, false, false
 	c.mu.Unlock()
 	if release != nil {
 		release()

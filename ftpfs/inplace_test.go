@@ -77,3 +77,26 @@ func TestStoredInPlaceByTheNextMount(t *testing.T) {
 	}
 	wantNames(t, server, "/", "file")
 }
+
+// What somebody else has stored there meanwhile stays, and ours goes beside it.
+func TestStoredInPlaceWhereSomebodyElseHas(t *testing.T) {
+	for name, theirs := range map[string]string{"shorter": "theirs", "longer": strings.Repeat("theirs", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := ftpfs.Options{InPlace: true, CacheDir: t.TempDir()}
+			server, m := mountEmbedded(t, opts, map[string]string{"/file": string(random(3 << 20))})
+			server.DropData("STOR", 1<<20, ftptest.Always)
+			m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+			if err := m.FS.Unmount(t.Context()); err == nil {
+				t.Fatal("unmounted with nothing left to do")
+			}
+			server.ClearFaults()
+			if err := afero.WriteFile(server.Fs(), "/file", []byte(theirs), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m = fusetest.Server(t, embeddedConfig(server, silence), opts)
+			m.Unmount()
+			wantBeside(t, server, theirs, func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+		})
+	}
+}

@@ -21,6 +21,7 @@ type note struct {
 	Whole   bool        `json:"whole,omitempty"`
 	Placed  bool        `json:"placed,omitempty"`
 	Torn    bool        `json:"torn,omitempty"`
+	Mixed   bool        `json:"mixed,omitempty"`
 	Tail    int64       `json:"tail,omitempty"`
 	Doomed  bool        `json:"doomed,omitempty"`
 	ModTime noteTime    `json:"mtime"`
@@ -87,7 +88,7 @@ func (c *content) journal() {
 func (c *content) note() note {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Tail: c.tail, Doomed: c.doomed, ModTime: writtenTime(c.mtime), Temp: c.at(c.temp), Aside: c.at(c.aside)}
+	w := note{Base: writtenEntry(c.base), Fresh: c.fresh, Whole: c.whole, Placed: c.placed, Torn: c.torn, Mixed: c.mixed, Tail: c.tail, Doomed: c.doomed, ModTime: writtenTime(c.mtime), Temp: c.at(c.temp), Aside: c.at(c.aside)}
 	for _, temp := range c.left {
 		w.Left = append(w.Left, c.at(temp))
 	}
@@ -144,7 +145,8 @@ func (c *content) restore(text []byte) error {
 	for _, e := range w.Sent {
 		c.sent = append(c.sent, made{e.entry(), e.Sum})
 	}
-	c.begun, c.run = true, -1        // before this mount
+	c.begun, c.run = true, -1 // before this mount
+	c.mixed = w.Mixed
 	c.torn, c.stale = w.Torn, w.Torn // what is absent here is nowhere
 	c.tried = len(c.left) > 0 || c.torn
 	c.resumed = true

@@ -23,11 +23,21 @@ func (u *uploads) retry(ctx context.Context, n *node, c *content) error {
 
 func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	path, named := u.nodes.path(n)
-	if !named || !c.local() || c.isTorn() {
+	if !named || !c.local() {
 		c.looked()
 		return u.commitLocked(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
+	if c.isTorn() {
+		replaced, err := u.isReplaced(ctx, c, path)
+		if err != nil {
+			return err
+		}
+		if !replaced {
+			c.looked()
+			return u.commitLocked(ctx, n, c)
+		}
+	}
 	if err := u.putBack(ctx, c, path); err != nil {
 		return err
 	}
