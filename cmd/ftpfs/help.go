@@ -44,10 +44,17 @@ func flagParts(s *pflag.FlagSet) (parts []flagPart) {
 				begin(section.title)
 			}
 		}
+		if flag.Value.Type() == "bool" {
+			own := *flag
+			own.Value, flag = onOff{flag.Value}, &own
+		}
 		parts[len(parts)-1].flags.AddFlag(flag)
 	})
 	return slices.DeleteFunc(parts, func(p flagPart) bool { return !p.flags.HasAvailableFlags() })
 }
+
+// An onOff is the value of a flag that is on when it is given: --name=true|false need not be told of each.
+type onOff struct{ pflag.Value }
 
 // flagUsages lists flags under their headings, as wide as the terminal.
 func flagUsages(s *pflag.FlagSet) string {

@@ -127,7 +127,7 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 	}
 	_, doctor, _ := run(&p, "doctor", "--help")
-	for _, part := range []string{"\nFlags:\n      --json", "\n\nEncryption:\n", "\n\nLogin:\n"} {
+	for _, part := range []string{"\nFlags:\n      --json  ", "\n\nEncryption:\n", "\n\nLogin:\n"} {
 		if !strings.Contains(doctor, part) {
 			t.Errorf("the manual of doctor lacks %q", part)
 		}
