@@ -1,11 +1,11 @@
 // Package cache keeps what is already known about a remote tree.
 //
-// Dirs holds directory listings by path, in memory: an LRU bounded by the
-// total number of entries and by age, with one shared fill per directory,
-// whose entries can be followed, and found, as they come, and the caller's own changes
-// applied to it. Files holds the contents of remote
-// files by path and version, on the local disk: one sparse file each, with
-// the ranges that are present and those that are dirty; an LRU of blocks
+// Dirs holds directory listings by path, in memory: an LRU bounded by the total
+// number of entries and by age, with one shared fill per directory, whose entries
+// can be followed, and found, as they come, and the caller's own changes applied
+// to it. Files holds the contents of remote files by path and version, on the local
+// disk, or in memory where there is none that can be used: one sparse file each,
+// with the ranges that are present and those that are dirty; an LRU of blocks
 // bounded by bytes. A File is one of those contents.
 //
 // Paths are opaque byte strings with "/" between elements; nothing is
@@ -23,7 +23,8 @@
 //
 //	f1, f2, …   a local file each: the bytes, sparse
 //	j1, j2, …   the journals of those that are dirty
-//	index       what is clean: path, version, ranges, a checksum for each block
+//	index       what is clean: path, version, ranges, a checksum for each block;
+//	            index.new while it is written anew
 //	lock
 //
 // What is clean is found by Open under its path, size and time. Each block is

@@ -22,7 +22,7 @@ type state struct {
 	Unsure  map[int64]bool   `json:"unsure,omitempty"` // blocks with data that no sum vouches for
 }
 
-// newState is for reading one: its maps can be written to.
+// newState returns one whose maps can be written to.
 func newState() *state {
 	return &state{Sums: make(map[int64]uint32), Unsure: make(map[int64]bool)}
 }

@@ -35,7 +35,7 @@ var foreignOptions = []optionGroup{
 		ignored("nosuid nodev", "holds in every mount"),
 		ignored("suid dev", "nothing on a server is a device or runs as another user here"),
 		ignored("atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime", "servers know no time of access"),
-		ignored("sync async dirsync iversion noiversion mand nomand silent loud nosymfollow symfollow", "close always waits for the server"),
+		ignored("sync async dirsync iversion noiversion mand nomand silent loud nosymfollow symfollow", "a close waits for the server unless write_back is given"),
 		refusing("remount", "unmount by ftpfs umount, and mount again"),
 	}},
 	{"libfuse", []foreignOption{
