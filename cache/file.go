@@ -87,6 +87,23 @@ func (f *File) end() {
 	f.files.end()
 }
 
+// beginIO is begin for an operation during which io is held, and files.mu is not: endIO
+// must follow.
+func (f *File) beginIO() error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	f.files.mu.Unlock()
+	f.io.Lock()
+	return nil
+}
+
+func (f *File) endIO() {
+	f.io.Unlock()
+	f.files.mu.Lock()
+	f.end()
+}
+
 // wake lets everybody who waits look again, or end with err if they still
 // miss something.
 func (f *File) wake(err error) {
@@ -256,14 +273,21 @@ func (f *File) Track() (gen uint64, dirty bool) {
 // gen stays dirty, all that was dirty if gen is not that of the last Track.
 // If nothing has changed, but v.Size is not the size of f, f stays as it is.
 func (f *File) Clean(gen uint64, v Version) bool {
-	if f.begin() != nil {
+	if f.beginIO() != nil { // io: no change may be on its way to a journal that ends
 		return false
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	f.io.Lock() // no change may be on its way to a journal that ends
-	defer f.io.Unlock()
+	defer f.endIO()
+	if !f.settleChanges(gen, v) {
+		return false
+	}
+	f.endJournal()
+	return true
+}
+
+// settleChanges is Clean without the journal's end.
+func (f *File) settleChanges(gen uint64, v Version) bool {
 	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
 	switch {
 	case gen == f.gen && v.Size != f.size, gen != f.gen && gen != f.tracked:
 		return false
@@ -279,9 +303,6 @@ func (f *File) Clean(gen uint64, v Version) bool {
 		f.stale = true
 		return false
 	}
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-	f.endJournal()
 	return true
 }
 

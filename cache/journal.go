@@ -36,18 +36,12 @@ func journalName(local string) string { return "j" + strings.TrimPrefix(local, "
 // made to f. It replaces an earlier note. For a clean f it waits in memory for
 // the first change. Blocks for the local disk, not until it is durable.
 func (f *File) Journal(note []byte) error {
-	if err := f.begin(); err != nil {
+	if err := f.beginIO(); err != nil {
 		return err
 	}
-	defer f.end()
-	dirty := f.gen != f.clean
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock()
-	defer f.io.Unlock()
+	defer f.endIO()
 	f.note = note
-	if !dirty {
+	if _, dirty := f.Dirty(); !dirty {
 		return nil
 	}
 	return f.log(journalLine{Note: note})
@@ -57,17 +51,11 @@ func (f *File) Journal(note []byte) error {
 // the machine. It blocks for the local disk. Where nothing survives the process
 // it does nothing.
 func (f *File) Sync() error {
-	if err := f.begin(); err != nil {
+	if err := f.beginIO(); err != nil {
 		return err
 	}
-	defer f.end()
-	dirty := f.gen != f.clean
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock()
-	defer f.io.Unlock()
-	if !dirty || !f.files.lasting || f.synced && !f.stale {
+	defer f.endIO()
+	if _, dirty := f.Dirty(); !dirty || !f.files.lasting || f.synced && !f.stale {
 		return nil
 	}
 	if fd, err := f.existing(); err != nil {
@@ -93,15 +81,10 @@ func (f *File) Sync() error {
 // SyncNote makes the note durable, if the changes to f are by an earlier Sync. Blocks for the
 // local disk.
 func (f *File) SyncNote() error {
-	if err := f.begin(); err != nil {
+	if err := f.beginIO(); err != nil {
 		return err
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock()
-	defer f.io.Unlock()
+	defer f.endIO()
 	return f.harden()
 }
 

@@ -18,15 +18,10 @@ func (f *File) Last(n int64) (start, end int64) {
 // that the server lacks, or v is shorter than f, the answer is false and f
 // stays as it is.
 func (f *File) Lengthen(v Version, start, end int64) bool {
-	if f.begin() != nil {
+	if f.beginIO() != nil { // no change of f without it
 		return false
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock() // no change of f without it
-	defer f.io.Unlock()
+	defer f.endIO()
 	f.files.mu.Lock()
 	if f.gen != f.clean || v.Size < f.size {
 		f.files.mu.Unlock()

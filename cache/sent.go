@@ -30,14 +30,12 @@ func (f *File) NextDirty(off int64) (start, end int64) {
 // Claim tells that the server is about to lose its version: all of f that is here
 // is dirty, as if it had been written.
 func (f *File) Claim() {
-	if f.begin() != nil {
+	if f.beginIO() != nil {
 		return
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	f.io.Lock()
-	defer f.io.Unlock()
+	defer f.endIO()
 	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
 	if f.gen == f.clean {
 		return // nothing is to be uploaded
 	}
@@ -50,14 +48,12 @@ func (f *File) Claim() {
 // though not yet all of that. The range is not dirty any more. If f has changed
 // since, the answer is false and f stays as it is.
 func (f *File) Sent(gen uint64, start, end int64) bool {
-	if f.begin() != nil {
+	if f.beginIO() != nil {
 		return false
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	f.io.Lock()
-	defer f.io.Unlock()
+	defer f.endIO()
 	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
 	if gen != f.gen {
 		return false
 	}
@@ -72,15 +68,10 @@ func (f *File) Sent(gen uint64, start, end int64) bool {
 // changed since gen, or its disk fails, the answer is false and f stays as it
 // is.
 func (f *File) Adopt(gen uint64, v Version) bool {
-	if f.begin() != nil {
+	if f.beginIO() != nil { // no change of f without it
 		return false
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock() // no change of f without it
-	defer f.io.Unlock()
+	defer f.endIO()
 	if now, _ := f.Dirty(); now != gen || f.cutTo(0) != nil {
 		return false
 	}

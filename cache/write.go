@@ -155,15 +155,10 @@ func (f *File) Truncate(size int64) error {
 	if size < 0 {
 		return syscall.EINVAL
 	}
-	if err := f.begin(); err != nil {
+	if err := f.beginIO(); err != nil {
 		return err
 	}
-	defer f.end()
-	f.files.mu.Unlock()
-	defer f.files.mu.Lock()
-
-	f.io.Lock()
-	defer f.io.Unlock()
+	defer f.endIO()
 	if err := f.toDisk(); err != nil {
 		return err
 	}
