@@ -64,26 +64,13 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 		return nil
 	}
 	if keep {
-		if _, local := f.localChild(newDir, newName); local {
-			return syscall.EEXIST
-		}
-		target, err := f.tree.fresh(ctx, toDir, newName)
-		if err != nil {
+		if err := f.checkFree(ctx, newDir, toDir, newName); err != nil {
 			return err
-		}
-		if target.Exists {
-			return syscall.EEXIST
 		}
 	}
 	source, target := f.nodes.known(dir, oldName), f.nodes.known(newDir, newName)
 	if target != nil && target.isDir {
-		if len(f.freshChildren(target)) > 0 {
-			return syscall.ENOTEMPTY // the server does not know them yet
-		}
-		if err := f.tree.clear(waiting(ctx), to); err != nil {
-			return err
-		}
-		if err := f.tree.checkEmpty(ctx, to); err != nil {
+		if err := f.checkReplaceable(ctx, target, to); err != nil {
 			return err
 		}
 	}
@@ -141,6 +128,30 @@ func (f *FS) rename(ctx context.Context, dir *node, oldName string, newDir *node
 	}
 	end(nil)
 	return nil
+}
+
+// checkFree makes sure that nothing has a name in a directory, which is at path.
+func (f *FS) checkFree(ctx context.Context, dir *node, path, name string) error {
+	if _, local := f.localChild(dir, name); local {
+		return syscall.EEXIST
+	}
+	found, err := f.tree.fresh(ctx, path, name)
+	if err == nil && found.Exists {
+		err = syscall.EEXIST
+	}
+	return err
+}
+
+// checkReplaceable makes sure that a directory, which is at path, is empty, and makes it so where
+// what is in it was unlinked.
+func (f *FS) checkReplaceable(ctx context.Context, dir *node, path string) error {
+	if len(f.freshChildren(dir)) > 0 {
+		return syscall.ENOTEMPTY // the server does not know them yet
+	}
+	if err := f.tree.clear(waiting(ctx), path); err != nil {
+		return err
+	}
+	return f.tree.checkEmpty(ctx, path)
 }
 
 // areOne tells whether a name belongs to the same file as e.

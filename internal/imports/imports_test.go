@@ -84,7 +84,7 @@ func TestWhoKnowsWhom(t *testing.T) {
 // Of the file system only what answers the kernel knows its protocol.
 func TestTheKernelIsKnownToFewFiles(t *testing.T) {
 	few := []string{"attr.go", "create.go", "delay.go", "device.go", "dir.go", "dispatch.go", "duplicate.go", "file.go", "fs.go",
-		"handle.go", "notify.go", "readdir.go", "refresh.go", "rename.go", "rename2.go", "serve.go", "setattr.go", "statfs.go",
+		"handle.go", "notify.go", "read.go", "readdir.go", "refresh.go", "rename.go", "rename2.go", "serve.go", "setattr.go", "stat.go", "statfs.go",
 		"symlink.go", "xattr.go"}
 	for name, list := range imports(t, "ftpfs") {
 		knows := slices.ContainsFunc(list, func(imported string) bool { return strings.HasPrefix(imported, "bazil.org/fuse") })
