@@ -55,6 +55,13 @@ func parseCharset(name string) (names, error) {
 	return n, nil
 }
 
+// ParseCharset returns the name of a character set as Config.Charset takes it, or an error that
+// tells why it cannot be used.
+func ParseCharset(name string) (string, error) {
+	_, err := parseCharset(name)
+	return name, err
+}
+
 // shown translates a name of the server's, or a path.
 func (n names) shown(raw string) string {
 	if !n.translate || isASCII(raw) {

@@ -45,8 +45,8 @@ damaged is told, dropped, and fetched again when it is read.`,
 						return err
 					}
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s of %s in %d files; %d listings with %d names\n",
-					printable(s.MountPoint), size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Files, s.Cache.Listings, s.Cache.Entries)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s in %d files; %d listings with %d names\n",
+					printable(s.MountPoint), s.Cache.kept(), s.Cache.Files, s.Cache.Listings, s.Cache.Entries)
 			}
 			return nil
 		},

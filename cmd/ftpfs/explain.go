@@ -21,6 +21,7 @@ func explainConnect(err error, j job, f *flags) error {
 	var dns *net.DNSError
 	var timeout net.Error
 	var proxy *dialer.ProxyError
+	var version *net.AddrError
 	switch {
 	case errors.As(err, &proxy) && !proxy.Reached:
 		return fail(exitServer, "The proxy %s cannot be reached: %w. Check --proxy and ALL_PROXY, or use --proxy none.", proxy.Proxy, phrase{proxy.Err})
@@ -30,12 +31,12 @@ func explainConnect(err error, j job, f *flags) error {
 		return explainTLS(err, j.Target)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindTooMany:
 		return fail(exitServer, "%s has too many connections now: %w. Try again later.", host, err)
+	case errors.As(err, &refused) && refused.Command == "HOST":
+		return fail(exitServer, "%s does not serve the host %s: %w. Check --virtual-host, or leave it away.", host, f.virtualHost, err)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin && j.User == "":
 		return fail(exitLogin, "%s lets nobody in anonymously: %w. Name a user, as in ftp://user@host/.", host, err)
 	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindLogin:
 		return fail(exitLogin, "%s refused the login of %s: %w. Check user and password.", host, j.User, err)
-	case errors.As(err, &refused) && refused.Command == "HOST":
-		return fail(exitServer, "%s does not serve the host %s: %w. Check --virtual-host, or leave it away.", host, f.virtualHost, err)
 	case errors.As(err, &refused):
 		return fail(exitServer, "%s cannot be used: %w.", host, err)
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -46,6 +47,8 @@ func explainConnect(err error, j job, f *flags) error {
 		return fail(exitServer, "%s accepts no connection on port %d: check that the FTP server runs, and the port in the URL.", j.Target.Host, j.Target.Port)
 	case f.bind != "" && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENODEV)):
 		return fail(exitServer, "%s cannot be reached from %s: %w. Check --bind: the command ip address lists what there is.", host, f.bind, err)
+	case errors.As(err, &version) && (f.ipv4 || f.ipv6):
+		return fail(exitServer, "%s has no address of the version of IP that --ipv4 or --ipv6 asks for: leave that away.", j.Target.Host)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fail(exitServer, "%s cannot be reached: %w. Check the network.", host, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
@@ -77,6 +80,8 @@ func explainMount(err error, j job, root string) error {
 		return fail(exitServer, "%s cannot send a listing with data protected as asked: %w. Try the other value of --tls-data, private or clear.", host, err)
 	case errors.As(err, &network), errors.As(err, &refused) && concernsData(refused):
 		return fail(exitServer, "%s cannot send a listing: %w. ftpfs doctor finds out what blocks data connections, and which --mode works.", host, err)
+	case errors.As(err, &refused) && refused.Kind() == ftpclient.KindUnsupported && (refused.Command == "MLSD" || refused.Command == "STAT"):
+		return fail(exitServer, "%s cannot list directories in this way: %w. Leave --listing away: what works is found out.", host, err)
 	case errors.As(err, &refused), errors.As(err, &errno):
 		return fail(exitRemoteDir, "The directory %s on %s cannot be read: %w. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute.", root, host, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -52,6 +52,10 @@ func TestExplainConnect(t *testing.T) {
 	virtual := &flags{virtualHost: "v"}
 	expect(t, "host", explainConnect(&ftpclient.Error{Command: "HOST", Code: 504, Text: "v: Unknown hostname provided"}, ann, virtual), exitServer,
 		"host:2121 does not serve the host v: HOST: 504 v: Unknown hostname provided. Check --virtual-host, or leave it away.")
+	expect(t, "host before login", explainConnect(&ftpclient.Error{Command: "HOST", Code: 530, Text: "Please login with USER and PASS."}, ann, virtual), exitServer,
+		"host:2121 does not serve the host v: HOST: 530 Please login with USER and PASS. Check --virtual-host, or leave it away.")
+	expect(t, "version", explainConnect(dial(&net.AddrError{Err: "no suitable address found", Addr: "192.0.2.1"}), ann, &flags{ipv6: true}), exitServer,
+		"host has no address of the version of IP that --ipv4 or --ipv6 asks for: leave that away.")
 	bound := &flags{bind: "192.0.2.1"}
 	expect(t, "bind", explainConnect(dial(syscall.EADDRNOTAVAIL), ann, bound), exitServer,
 		"host:2121 cannot be reached from 192.0.2.1: ftp: dial tcp: cannot assign requested address. Check --bind: the command ip address lists what there is.")
@@ -66,6 +70,8 @@ func TestExplainMount(t *testing.T) {
 	}{
 		{&ftpclient.Error{Command: "CWD", Path: "/a", Code: 550, Text: "No such file. "}, exitRemoteDir,
 			"The directory /a on host cannot be read: CWD /a: 550 No such file. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
+		{&ftpclient.Error{Command: "MLSD", Path: "/a", Code: 500, Text: "Unknown command."}, exitServer,
+			"host cannot list directories in this way: MLSD /a: 500 Unknown command. Leave --listing away: what works is found out."},
 		{fmt.Errorf("(550) %w", syscall.EACCES), exitRemoteDir,
 			"The directory /a on host cannot be read: (550) permission denied. Check the path in the URL; a second slash, as in ftp://host//dir, makes it absolute."},
 		{&ftpclient.Error{Command: "LIST", Path: "/a", Code: 522, Text: "Data connections must be encrypted."}, exitServer,

@@ -150,7 +150,7 @@ func (f *flags) registerConnection(s *pflag.FlagSet) {
 	f.tls.register(s)
 	s.Var(value(&f.listBy, ftpclient.ParseListBy, "COMMAND", "auto"), "listing", "how directories are listed: auto, mlsd, list or stat")
 	s.Var(value(&f.zone, ftpclient.ParseZone, "NAME|±HH:MM", ""), "timezone", "zone of the server's clock, where times come from LIST (default found out)")
-	s.StringVar(&f.charset, "charset", "", "character set of names, a `NAME` as latin1 or shift_jis, on a server that does not use UTF-8 (default none: names are bytes)")
+	s.Var(value(&f.charset, ftpclient.ParseCharset, "NAME", ""), "charset", "character set of names, as latin1 or shift_jis, on a server that does not use UTF-8 (default none: names are bytes)")
 	s.IntVar(&f.connections, "connections", 8, "most connections to the server, a `NUMBER`")
 	s.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest silence of the server, a `TIME`, before an operation fails")
 

@@ -134,6 +134,7 @@ func TestFlagErrors(t *testing.T) {
 		{"-o mode=fast", `The option mode=fast is wrong: mode "fast" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.`},
 		{"-o listing=nlst", `The option listing=nlst is wrong: "nlst" is none of auto, mlsd, list, stat. See ftpfs --help.`},
 		{"-o timezone=Mars", `The option timezone=Mars is wrong: time zone "Mars" is neither an offset as +02:00 nor a name as Europe/Berlin. See ftpfs --help.`},
+		{"-o charset=klingon", `The option charset=klingon is wrong: the character set "klingon" is not known: name one as latin1, windows-1251 or shift_jis. See ftpfs --help.`},
 		{"-o umask=9", `The option umask=9 is wrong: write a umask in octal digits, as 022. See ftpfs --help.`},
 		{"-o active-ports=9-1", `The option active-ports=9-1 is wrong: write a range of ports as 50000-50100. See ftpfs --help.`},
 		{"-o cache-size=big", `The option cache-size=big is wrong: write a size as 500M or 2G. See ftpfs --help.`},

@@ -69,6 +69,23 @@ type statusCache struct {
 	Dir       string `json:"dir"`
 }
 
+// kept tells how much is kept, of how much as was configured; with --cache-size 0 it is what
+// memory is used for.
+func (c statusCache) kept() string {
+	if c.Limit == 0 {
+		return size(c.Bytes)
+	}
+	return size(c.Bytes) + " of " + size(c.Limit)
+}
+
+// place tells where it is kept.
+func (c statusCache) place() string {
+	if c.Limit == 0 {
+		return "memory"
+	}
+	return c.Dir
+}
+
 type statusTransfer struct {
 	Path   string    `json:"path"`
 	Upload bool      `json:"upload"`

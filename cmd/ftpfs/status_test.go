@@ -138,6 +138,13 @@ func TestStatusText(t *testing.T) {
 	if text := s.text(nil); !strings.Contains(text, " 1.0 MiB/s\n") {
 		t.Error(text)
 	}
+	if text := s.text(nil); !strings.Contains(text, "  files        0 B in memory;") { // --cache-size 0
+		t.Error(text)
+	}
+	s.Cache = statusCache{Bytes: 1 << 20, Limit: 1 << 30, Dir: "/c"}
+	if text := s.text(nil); !strings.Contains(text, "  files        1.0 MiB of 1.0 GiB in /c;") {
+		t.Error(text)
+	}
 	s.Pending = []statusPending{{Path: "/a", Size: 4 << 20}}
 	if got := s.left(); got != "sending 1 file: 3.0 MiB of 4.0 MiB [###############.....]" {
 		t.Error(got)

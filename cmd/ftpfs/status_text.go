@@ -20,7 +20,7 @@ func (s status) text(before *status) string {
 	line("traffic", "%s received, %s sent; %d round trips, %d saved by listings that were known", size(t.In), size(t.Out), t.RoundTrips, t.Saved)
 	c := s.Cache
 	line("listings", "%d with %d names; %s of the questions answered", c.Listings, c.Entries, share(c.ListHits, c.ListMiss))
-	line("files", "%s of %s in %s; %s of the reads answered", size(c.Bytes), size(c.Limit), c.Dir, share(c.ReadHits, c.ReadWaits))
+	line("files", "%s in %s; %s of the reads answered", c.kept(), c.place(), share(c.ReadHits, c.ReadWaits))
 	for _, t := range s.Transfers {
 		verb := "reading"
 		if t.Upload {

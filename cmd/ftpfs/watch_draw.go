@@ -64,8 +64,8 @@ func (s status) draw(before *status, width int) (lines []string) {
 		line("now", "%s/s received, %s/s sent", size(perSecond(s.Traffic.In-before.Traffic.In, seconds)), size(perSecond(s.Traffic.Out-before.Traffic.Out, seconds)))
 	}
 	line("traffic", "%s received, %s sent; %d round trips, %d saved", size(s.Traffic.In), size(s.Traffic.Out), s.Traffic.RoundTrips, s.Traffic.Saved)
-	line("cache", "%s %s of %s, %s of the reads and %s of the questions answered", barOf(s.Cache.Bytes, s.Cache.Limit, mostCells),
-		size(s.Cache.Bytes), size(s.Cache.Limit), share(s.Cache.ReadHits, s.Cache.ReadWaits), share(s.Cache.ListHits, s.Cache.ListMiss))
+	line("cache", "%s %s, %s of the reads and %s of the questions answered", barOf(s.Cache.Bytes, s.Cache.Limit, mostCells),
+		s.Cache.kept(), share(s.Cache.ReadHits, s.Cache.ReadWaits), share(s.Cache.ListHits, s.Cache.ListMiss))
 	for _, t := range s.Transfers {
 		lines = append(lines, "  "+t.draw(s.rate(t, before), width-2))
 	}
