@@ -204,6 +204,61 @@ func TestTrialWithoutANewTransferEnds(t *testing.T) {
 	}
 }
 
+// One that has paused takes part in a trial as a new one does: only what it brings from then on
+// counts, and it is held back.
+func TestPausedTransferOnTrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 1 << 20
+		ss, s := linked(t, 24<<20, 1, &link{opening: 5 * time.Millisecond, each: rate})
+		s.check(t, ss, 0, 1<<20)
+		time.Sleep(time.Second)
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		paused, n, now := ss.running[0], len(ss.running), time.Now()
+		ss.crew.front, ss.crew.seen = paused.pos, now
+		for range 2 { // trials
+			ss.crew.settle(1, now)
+			ss.crew.begin(2, rate, now)
+			if !ss.assign() || len(ss.running) != n {
+				t.Fatal("it is not taken")
+			}
+			if paused.trial != ss.crew.trial || paused.from != paused.pos || !paused.since.IsZero() {
+				t.Errorf("trial %d of %d, from %d at %d since %v", paused.trial, ss.crew.trial, paused.from, paused.pos, paused.since)
+			}
+			paused.goal, paused.since = 0, now
+		}
+		paused.pos += rate / 10
+		ss.mu.Unlock()
+		wait := ss.early(paused)
+		ss.mu.Lock()
+		if want := seconds(rate/10, heldTo*rate); (wait - want).Abs() > time.Millisecond {
+			t.Errorf("waits %v instead of %v", wait, want)
+		}
+		paused.pos = paused.from
+	})
+}
+
+// Those that the server refuses together are one failure.
+func TestTransfersRefusedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ss, s := linked(t, 24<<20, 8, &link{opening: 50 * time.Millisecond, each: 1 << 20})
+		s.fault = func(int, io.ReadCloser) (io.ReadCloser, error) {
+			return nil, &ftpclient.Error{Command: "RETR", Code: 530, Text: "Too many connections."}
+		}
+		s.reading = -7
+		ss.mu.Lock()
+		ss.crew.begin(8, 1<<20, time.Now())
+		for i := range int64(7) {
+			ss.begin(i<<20, i<<20, (i+1)<<20, seekWindow)
+		}
+		ss.mu.Unlock()
+		ss.wg.Wait()
+		if ss.crew.want != 1 || ss.pace.rest != firstRest {
+			t.Errorf("%d are wanted, the next trial is %v later", ss.crew.want, ss.pace.rest)
+		}
+	})
+}
+
 func TestReaderSlowerThanTheLinkHasOneTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &link{opening: 50 * time.Millisecond, each: 2 << 20}

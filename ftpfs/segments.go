@@ -106,18 +106,27 @@ func (ss *streams) assign() bool {
 	if !ok {
 		return false
 	}
-	for _, s := range ss.running {
-		if s.pos == start && s.goal == 0 && !s.stopped {
-			s.goal = end
-			s.broadcast()
-			return true
-		}
+	s := ss.waitingAt(start)
+	if s == nil {
+		s = ss.begin(start, start, end, seekWindow)
+	} else {
+		s.goal = end
+		s.broadcast()
 	}
-	s := ss.begin(start, start, end, seekWindow)
 	if ss.crew.more() {
-		s.trial = ss.crew.trial
+		ss.crew.join(s)
 	}
 	return true
+}
+
+// waitingAt returns the stream that has paused there, without a segment. It wants streams.mu held.
+func (ss *streams) waitingAt(off int64) *stream {
+	for _, s := range ss.running {
+		if s.pos == off && s.goal == 0 && !s.stopped {
+			return s
+		}
+	}
+	return nil
 }
 
 // gap finds the first segment ahead of the reader that nobody brings. It wants

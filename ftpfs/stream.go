@@ -35,7 +35,9 @@ type stream struct {
 	waiters int           // readers that wait for it
 	wanted  int64         // where the first of them can go on
 	extra   bool          // nobody has waited for it yet
-	trial   int           // the number of the trial for which it began; 0: none
+	trial   int           // the number of the last trial that it takes part in; 0: none
+	from    int64         // where it was when that began
+	since   time.Time     // when it had brought the first bytes from there on
 	began   bool          // the server was about to send
 	cancel  func()        // ends it at once
 	stopped bool          // told to end
@@ -96,7 +98,7 @@ func (ss *streams) run(ctx context.Context, s *stream) {
 	}
 	s.done, s.err = true, err
 	ss.running = slices.DeleteFunc(ss.running, func(other *stream) bool { return other == s })
-	if err != nil && !s.stopped && s.working() && s.pos == s.start {
+	if err != nil && !s.stopped && s.working() && s.pos == s.start && ss.crew.want > 1 {
 		ss.crew.settle(ss.crew.want/2, time.Now()) // the server does not bear so many
 		ss.conclude(time.Now())
 	}
@@ -127,7 +129,6 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 	buf := steps.Get().(*[streamStep]byte)
 	defer steps.Put(buf)
 	meter := meter{pace: ss.pace}
-	var first time.Time // when the first bytes had come
 	held := false
 	for moved := 0; ; {
 		if !ss.proceed(s, moved, &meter) {
@@ -148,11 +149,9 @@ func (ss *streams) pump(ctx context.Context, s *stream) error {
 				ss.pace.opened(now.Sub(asked))
 			}
 			meter.count(n, now.Sub(begin))
-			if moved += n; moved == n {
-				first = now
-			}
+			moved += n
 			ss.moved(s, n, now)
-			if held = ss.holdBack(ctx, s, moved, first); held {
+			if held = ss.holdBack(ctx, s); held {
 				meter.pause()
 			}
 		}
@@ -200,6 +199,9 @@ func (ss *streams) moved(s *stream, n int, now time.Time) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s.pos += int64(n)
+	if s.since.IsZero() {
+		s.since = now
+	}
 	if s.pos >= s.wanted {
 		s.broadcast()
 	}

@@ -71,9 +71,9 @@ func (c *crew) watch(s *stream, n int, now time.Time, opening time.Duration, mos
 
 // holdBack waits as long as s is early, and tells whether it was. Who begins to wait for s, and the
 // end of the trial, end that, too, but for a glance.
-func (ss *streams) holdBack(ctx context.Context, s *stream, n int, since time.Time) (held bool) {
+func (ss *streams) holdBack(ctx context.Context, s *stream) (held bool) {
 	for ctx.Err() == nil {
-		wait := ss.early(s, n, time.Since(since))
+		wait := ss.early(s)
 		if wait <= 0 {
 			break
 		}
@@ -86,15 +86,18 @@ func (ss *streams) holdBack(ctx context.Context, s *stream, n int, since time.Ti
 	return held
 }
 
-// early is how long s should wait, which has brought n bytes in that time, while it is held back.
-func (ss *streams) early(s *stream, n int, took time.Duration) time.Duration {
+// join lets s take part in a trial.
+func (c *crew) join(s *stream) { s.trial, s.from, s.since = c.trial, s.pos, time.Time{} }
+
+// early is how long s should wait while it is held back.
+func (ss *streams) early(s *stream) time.Duration {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	c := &ss.crew
 	if !c.more() || !c.probe.on || s.trial != c.trial || s.waiters > 0 {
 		return 0
 	}
-	return time.Duration(float64(n)/(heldTo*c.rate)*float64(time.Second)) - took
+	return time.Duration(float64(s.pos-s.from)/(heldTo*c.rate)*float64(time.Second)) - time.Since(s.since)
 }
 
 // conclude ends what was on trial when one transfer has turned out to be all that is of use: the
