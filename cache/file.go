@@ -38,7 +38,8 @@ type File struct {
 	holders   int
 	users     int // operations under way
 	fd        *os.File
-	created   bool // the local file exists; until then there is no data
+	unfit     *os.File // a former or present fd that cannot be lent
+	created   bool     // the local file exists; until then there is no data
 	size      int64
 	cuts      uint64 // counts the times that size went down
 	present   ranges

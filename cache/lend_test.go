@@ -58,6 +58,28 @@ func TestLend(t *testing.T) {
 	}
 }
 
+// A local file that turns out to be of no use is not lent again, and read all the same.
+func TestLendUnfit(t *testing.T) {
+	s := openFiles(t, 1<<20)
+	f := open(t, s, "/f", testBlock)
+	fill(t, f, 0, testBlock)
+	for i, want := range []bool{true, false, false} {
+		if lent, err := f.Lend(0, 10, func(*os.File) error { return errors.ErrUnsupported }); lent != want || lent != (err != nil) {
+			t.Errorf("try %d: lent: %v, %v", i, lent, err)
+		}
+	}
+	p := make([]byte, testBlock)
+	if _, err := f.ReadAt(t.Context(), p, 0); err != nil || !bytes.Equal(p, pattern(0, testBlock)) {
+		t.Errorf("%v, or other bytes", err)
+	}
+	other := open(t, s, "/other", testBlock)
+	fill(t, other, 0, testBlock)
+	if borrow(t, other, 0, 10) == nil {
+		t.Error("another one is not lent")
+	}
+	checkBooks(t, s)
+}
+
 // Zeros that were never written have no place in the local file, and a file without bytes has
 // none itself.
 func TestLendNoZeros(t *testing.T) {

@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"reflect"
 
@@ -140,8 +141,11 @@ func (p *pipe) fill(id fuse.RequestID, fd *os.File, off int64, n int) error {
 		return err
 	}
 	failed := raw.Control(func(from uintptr) { err = splice(int(from), &off, p.to, n) })
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return failed
+	case err == unix.EINVAL: // the file system of the cache has no splice
+		return errors.ErrUnsupported
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package ftpfs
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -47,5 +48,22 @@ func TestDeviceThatCannotSplice(t *testing.T) {
 	}
 	if len(d.pipes) != 0 {
 		t.Error("a pipe with something in it is used again")
+	}
+}
+
+// Where the file system of the cache has no splice, that is known after the first try.
+func TestPipeOfWhatCannotBeSpliced(t *testing.T) {
+	p, err := newPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	dir, err := os.Open(t.TempDir()) // has no splice either
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := p.fill(1, dir, 0, leastSplice); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
 	}
 }
