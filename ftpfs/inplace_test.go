@@ -3,9 +3,12 @@ package ftpfs_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"ftpfs/ftpclient"
 	"ftpfs/ftpfs"
 	"ftpfs/internal/ftptest"
 	"ftpfs/internal/fusetest"
@@ -42,6 +45,27 @@ func TestStoredInPlace(t *testing.T) {
 		}
 	}
 	wantNames(t, server, "/", "big", "new", "old")
+}
+
+// A file that the server refuses for its permissions is stored when somebody gives it others.
+func TestStoredInPlaceAfterChmod(t *testing.T) {
+	t.Parallel()
+	server := ftptest.Real(t, "vsftpd", ftptest.RealOptions{})
+	file := filepath.Join(server.Root, "file")
+	if err := errors.Join(os.WriteFile(file, []byte("old"), 0o444), server.Own()); err != nil {
+		t.Fatal(err)
+	}
+	m := fusetest.Server(t, ftpclient.Config{Addr: server.Addr, User: server.User, Password: server.Password}, ftpfs.Options{InPlace: true})
+	python(t, m, `
+fails(errno.EACCES, spit, "file", b"newer")
+os.chmod("file", 0o644)
+f = os.open("file", os.O_RDWR)
+os.fsync(f)
+os.close(f)
+`)
+	if got, err := os.ReadFile(file); err != nil || string(got) != "newer" {
+		t.Errorf("the server has %q: %v", got, err)
+	}
 }
 
 // What broke off while it was stored in place is stored by the next mount: half

@@ -202,6 +202,12 @@ func (f *FS) chmod(ctx context.Context, n *node, mode fs.FileMode) error {
 		return err
 	}
 	if c != nil {
+		// A file that is stored in place may have been refused for its permissions.
+		if f.uploads.inPlace && c.failure() != nil && !c.isUnseen() {
+			if err := f.client.Chmod(ctx, path, mode); err != nil {
+				return f.tree.explainFile(ctx, path, err)
+			}
+		}
 		c.setMode(mode)
 		return nil
 	}
