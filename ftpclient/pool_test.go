@@ -417,6 +417,33 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+// The next login begins although as many connections are idle as are kept in reserve; but not
+// the one after that.
+func TestExpectBeforeTheReserveIsUsed(t *testing.T) {
+	t.Parallel()
+	e, cl := embedded(t, Config{Connections: 8, Reserve: 2})
+	put(t, e, "/f", random(1<<20))
+	r, err := cl.Retrieve(context.Background(), "/f", 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	idle := func(n int) {
+		for cl.Stats().Idle < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	idle(2)
+	if n := cl.Stats().Logins; n != 3 {
+		t.Errorf("%d logins", n)
+	}
+	cl.Expect(100)
+	idle(3)
+	if st := cl.Stats(); st.Open != 4 || st.Logins != 4 {
+		t.Errorf("%+v, although nobody waits", st)
+	}
+}
+
 // Who works ahead learns when a connection may be used again, which is after the file is there.
 func TestIdle(t *testing.T) {
 	t.Parallel()

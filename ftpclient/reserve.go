@@ -9,11 +9,12 @@ import (
 // gets a spare data connection. mu is held.
 func (p *pool) wantsReserve() bool {
 	cfg := &p.client.cfg
-	used, most := len(p.conns)-len(p.idle), min(p.limit, cfg.Reserve+1)
-	if time.Since(p.expectedAt) < expectedFor {
+	used, reserve, most := len(p.conns)-len(p.idle), cfg.Reserve, min(p.limit, cfg.Reserve+1)
+	if reserve > 0 && time.Since(p.expectedAt) < expectedFor {
+		reserve++
 		most = max(most, min(p.limit, p.expected))
 	}
-	return len(p.idle) < cfg.Reserve && used > 0 && len(p.conns) < most &&
+	return len(p.idle) < reserve && used > 0 && len(p.conns) < most &&
 		p.dialing == 0 && p.client.modes.get() != ModeAuto && p.pause == 0 && !p.refused && !p.closed
 }
 
@@ -21,10 +22,10 @@ func (p *pool) wantsReserve() bool {
 const expectedFor = time.Second
 
 // Expect tells that so many transfers will be wanted in the next second. As long as connections
-// are in use, others are then logged in one after another before they are waited for, until
-// there is one for each of these transfers or Connections are reached: also the one that is not
-// for transfers is of use, while the server still ends others. With Config.Reserve only. It does
-// not block.
+// are in use, others are then logged in one after another before they are waited for, one more
+// than Config.Reserve ahead, until there is one for each of these transfers or Connections are
+// reached: also the one that is not for transfers is of use, while the server still ends others.
+// Without Config.Reserve it does nothing. It does not block.
 func (cl *Client) Expect(transfers int) {
 	p := &cl.pool
 	p.mu.Lock()

@@ -69,6 +69,9 @@ type smallFile struct {
 	size int64
 }
 
+func compareNames(a, b smallFile) int  { return cmp.Compare(a.name, b.name) }
+func compareInodes(a, b smallFile) int { return cmp.Compare(a.ino, b.ino) }
+
 // A sequence is a directory whose files are opened one after another.
 type sequence struct {
 	dir    *node
@@ -177,6 +180,7 @@ func (p *prefetcher) recognise(s *sequence, name string) {
 	last := s.last
 	s.last = name
 	if last == "" && len(p.habit) == 0 {
+		p.wg.Go(func() { p.foresee(s.dir, name) })
 		return
 	}
 	if s.at == nil {
@@ -193,6 +197,25 @@ func (p *prefetcher) recognise(s *sequence, name string) {
 	}
 	if last != "" && p.used >= aheadEarned {
 		p.habit = s.held
+	}
+}
+
+// foresee tells of the small files in a directory whose first file is opened, in any order: they
+// may be next, and logins take longest. Nothing is fetched yet.
+func (p *prefetcher) foresee(dir *node, name string) {
+	files := p.files(dir)
+	i := slices.IndexFunc(files, func(f smallFile) bool { return f.name == name })
+	if i < 0 {
+		return
+	}
+	others := 0
+	for j, f := range files {
+		if j != i && f.size >= 0 {
+			others++
+		}
+	}
+	if i == 0 || slices.MinFunc(files, compareNames) == files[i] || slices.MinFunc(files, compareInodes) == files[i] {
+		p.plan(others)
 	}
 }
 
@@ -218,8 +241,8 @@ func (s *sequence) sort(files []smallFile) {
 		listed[i] = i
 	}
 	byName, byInode := slices.Clone(listed), slices.Clone(listed)
-	slices.SortFunc(byName, func(a, b int) int { return cmp.Compare(files[a].name, files[b].name) })
-	slices.SortFunc(byInode, func(a, b int) int { return cmp.Compare(files[a].ino, files[b].ino) })
+	slices.SortFunc(byName, func(a, b int) int { return compareNames(files[a], files[b]) })
+	slices.SortFunc(byInode, func(a, b int) int { return compareInodes(files[a], files[b]) })
 	s.orders = [][]int{listed, byName, byInode}
 	for _, order := range s.orders {
 		places := make([]int, len(order))

@@ -195,6 +195,29 @@ func (s *slowDir) intoDirs(p *prefetcher, each int) (dirs []*node, files map[*no
 	return dirs, files
 }
 
+// Who opens the first file of a directory, in any order, may go on to the next ones: that is
+// told, but nothing is fetched yet.
+func TestFirstFileIsForeseen(t *testing.T) {
+	s := newSlowDir(20)
+	s.files[0].ino, s.files[1].ino = s.files[1].ino, s.files[0].ino // as listed it is another one than by number
+	for i := range s.files {
+		s.files[i].name = fmt.Sprintf("f%04d", (i+7)%20) // and by name
+	}
+	s.files[5].size = -1
+	foreseen := map[string]int{s.files[0].name: 18, s.files[1].name: 18, "f0000": 18}
+	for _, f := range append(s.files, smallFile{"unlisted", 1, 1}) {
+		p, told := s.prefetcher(t.Context()), 0
+		p.plan = func(files int) { told = files }
+		p.opens(&node{}, f.name)
+		if p.Close(); told != foreseen[f.name] {
+			t.Errorf("after %s %d more files are expected", f.name, told)
+		}
+	}
+	if s.asked > 0 {
+		t.Errorf("%d files were fetched", s.asked)
+	}
+}
+
 // Who has read a directory in some order reads the next one in the same: its first file tells.
 func TestFilesOfTheNextDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
