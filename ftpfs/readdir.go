@@ -3,6 +3,7 @@ package ftpfs
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"syscall"
@@ -265,7 +266,7 @@ func (d *dirHandle) complete(listing cache.Listing[ftpclient.Entry]) {
 			n.entry = &e.Entry // it had come before the listing was whole, and was in memory twice
 		}
 	}
-	for name := range fresh {
+	for _, name := range slices.Sorted(maps.Keys(fresh)) { // each time in the same order
 		d.add(ftpclient.Entry{Name: name, Type: ftpclient.TypeFile})
 	}
 	d.leave()

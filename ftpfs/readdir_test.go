@@ -214,3 +214,16 @@ os.close(fd)
 		t.Error(out)
 	}
 }
+
+// What is only here has its place in a listing, too.
+func TestFreshFilesAreListedInOrder(t *testing.T) {
+	t.Parallel()
+	_, m := mountEmbedded(t, ftpfs.Options{WriteBack: time.Hour}, map[string]string{"/dir/file": ""})
+	python(t, m, `
+for i in range(50):
+    spit("dir/%d" % i, b"")
+first = os.listdir("dir")
+assert len(first) == 51
+assert all(os.listdir("dir") == first for _ in range(5))
+`)
+}

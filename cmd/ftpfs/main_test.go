@@ -195,12 +195,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			}
 		}
 		close(m.end)
-		return errors.New("STOR /a: cut")
+		return errors.New("STOR /a: 426 Cut.")
 	}
 	start := time.Now()
 	signals <- syscall.SIGINT
 	err := waitFor(m, signals, quiet())
-	if exitCode(err) != exitUnmount || err.Error() != "The mount ended with an error: STOR /a: cut." {
+	if exitCode(err) != exitUnmount || err.Error() != "The mount ended with an error: STOR /a: 426 Cut." {
 		t.Error(err)
 	}
 	if time.Since(start) < doubled {

@@ -228,7 +228,7 @@ func waitFor(m mounted, signals <-chan os.Signal, log *slog.Logger) error {
 
 func ended(err error) error {
 	if err != nil {
-		return fail(exitUnmount, "The mount ended with an error: %w.", err)
+		return fail(exitUnmount, "The mount ended with an error: %w.", phrase{err})
 	}
 	return nil
 }
