@@ -204,6 +204,10 @@ func (w *Writer) end(ctx context.Context) error {
 	return closeErr
 }
 
+// Moved tells that the file is at path now, as a directory above it was renamed. It is for who
+// writes.
+func (w *Writer) Moved(path string) { w.path = path }
+
 // Abort ends the file by reset; whatever the server has of it stays. It does not wait
 // and wakes a Write, Close or Commit that blocks. Nothing happens after their end.
 func (w *Writer) Abort() {

@@ -220,6 +220,10 @@ func (u *uploads) sentAhead(ctx context.Context, c *content, path string, from, 
 	if number := errno(err); number == syscall.ENOSPC || number == syscall.EDQUOT {
 		return part{}, err
 	}
+	if w != nil { // it may have been opened before its directory was renamed
+		temp = u.tree.temps.at(s.temp)
+		w.Moved(temp)
+	}
 	return part{w, temp, s.sum}, nil
 }
 

@@ -341,3 +341,27 @@ time.sleep(100)'`)
 		<-ended
 	}
 }
+
+// What was sent ahead keeps its worth when its directory is renamed before the close.
+func TestDirectoryIsRenamedWhileItsFileIsSent(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/old/file": "x"})
+	m.Run("ls -l old")
+	hold := server.StallData("STOR", 100_000)
+	defer hold.Release()
+	writer := start(t, m, "(head -c 3000000 /dev/zero; while [ -e old ]; do sleep 0.01; done) | cat > old/file")
+	reached(t, hold)
+	m.Run("mv old new")
+	hold.Release()
+	if out, err := writer.wait(endsIn); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Unmount()
+	if n := count(server, "STOR"); n != 1 {
+		t.Errorf("%d STORs", n)
+	}
+	if got := served(t, server, "/new/file"); len(got) != 3_000_000 {
+		t.Errorf("the server has %d bytes", len(got))
+	}
+	wantNames(t, server, "/new", "file")
+}
