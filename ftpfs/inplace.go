@@ -55,6 +55,10 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, asked, path stri
 		e, err = w.Commit(ctx, k)
 	}
 	if err != nil {
+		if !own { // the next try has another name, and all of it
+			w.Abort()
+			u.sweep(path)
+		}
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
 	}
 	if !e.HasMode {
@@ -119,6 +123,9 @@ func (c *content) isTorn() bool {
 // there before, though c was being stored in its place: somebody else has stored it since. Where
 // nothing is fetched, or c was changed meanwhile, nothing is certain. It fetches the part.
 func (u *uploads) isReplaced(ctx context.Context, c *content, path string) (bool, error) {
+	if c.isMixed() {
+		return false, nil
+	}
 	now, err := u.tree.find(ctx, path)
 	if errno(err) == syscall.ENOENT {
 		return false, nil
@@ -137,9 +144,13 @@ func (u *uploads) isReplaced(ctx context.Context, c *content, path string) (bool
 			return false, err
 		}
 	}
+	return !ours && !c.isMixed(), nil // it may have been changed since
+}
+
+func (c *content) isMixed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !ours && !c.mixed, nil
+	return c.mixed
 }
 
 func (c *content) unkeep() {

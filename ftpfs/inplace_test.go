@@ -124,3 +124,65 @@ func TestStoredInPlaceWhereSomebodyElseHas(t *testing.T) {
 		})
 	}
 }
+
+// Nothing is fetched to compare where that cannot tell whose it is.
+func TestStoredInPlaceWhereNobodyCanTell(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{InPlace: true}, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, ftptest.Always)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null; (printf Y | dd of=file bs=1 seek=10 conv=notrunc status=none) 2> /dev/null || true")
+	server.ClearFaults()
+	before := count(server, "RETR")
+	m.Unmount() // tries again
+	if n := count(server, "RETR") - before; n != 0 {
+		t.Errorf("%d RETRs", n)
+	}
+	if got := served(t, server, "/file"); len(got) != 3<<20 || got[10] != 'Y' || got[2_000_000] != 'X' {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	wantNames(t, server, "/", "file")
+}
+
+// What somebody else has stored is not stored over by who only opens the file again, and closes it.
+func TestStoredInPlaceAtAnotherClose(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{InPlace: true}, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, ftptest.Always)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	server.ClearFaults()
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Run("true >> file || true")
+	m.Unmount()
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+}
+
+// Of what goes beside another's file no part stays when that breaks off.
+func TestStoredInPlaceBesideAtTheSecondTry(t *testing.T) {
+	t.Parallel()
+	opts := ftpfs.Options{InPlace: true, CacheDir: t.TempDir()}
+	server, m := mountEmbedded(t, opts, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, ftptest.Always)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.FS.Unmount(t.Context()); err == nil {
+		t.Fatal("unmounted with nothing left to do")
+	}
+	server.ClearFaults()
+	m = fusetest.Server(t, embeddedConfig(server, silence), opts)
+	m.Unmount()
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+}
+
+// count is how many commands of a verb the server has got.
+func count(server *ftptest.Embedded, verb string) (n int) {
+	for _, c := range server.Log().Commands() {
+		if strings.HasPrefix(c, verb+" ") {
+			n++
+		}
+	}
+	return n
+}

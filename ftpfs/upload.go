@@ -57,6 +57,9 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 		return err
 	}
 	defer c.unlock()
+	if c.isTorn() { // somebody else may have stored another file there since
+		return u.retryLocked(ctx, n, c)
+	}
 	return u.commitLocked(ctx, n, c)
 }
 
