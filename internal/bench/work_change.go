@@ -10,10 +10,10 @@ import (
 var changes = []workload{
 	{
 		name: "cp-up", on: onLink, also: []string{"ftpfs active", oursTLS, "rclone writes"},
-		figures: []figure{perItem("`cp -r` of 4 KiB files to the server, per file", newFiles, "2", 2.7)},
-		run:     copyUp,
+		figures: []figure{perItem("`cp -r` of 4 KiB files to the server, per file", 20, "2", 2.7)},
+		run:     func(t *turn) { t.copyUp(20) },
 		lftp: func(t *turn) {
-			files := series("top/f%02d", newFiles, 4<<10)
+			files := series("top/f%02d", 20, 4<<10)
 			t.keep(files...)
 			s := t.lftp()
 			t.timed(func() { s.do("mirror -R top top"); t.arrive(files...) })
@@ -21,8 +21,8 @@ var changes = []workload{
 	},
 	{
 		name: "cp-up-behind", on: onLink, instead: []string{"ftpfs write-back"},
-		figures: []figure{perItem("`cp -r` of 4 KiB files to the server with write-back, per file", newFiles, "bandwidth", 0.6)},
-		run:     copyUp,
+		figures: []figure{perItem("`cp -r` of 4 KiB files to the server with write-back, per file", 30, "bandwidth", 0.6)},
+		run:     func(t *turn) { t.copyUp(30) },
 	},
 	{
 		name: "rm", on: onLink,
@@ -43,14 +43,14 @@ var changes = []workload{
 	},
 	{
 		name: "rm-r", on: onLink,
-		figures: []figure{perItem("`rm -r` of 50 files in 5 directories, per file", 50, "", 0)},
+		figures: []figure{perItem("`rm -r` of 30 files in 3 directories, per file", 30, "", 0)},
 		run: func(t *turn) {
-			t.serve(tree("top", 5, 10, 100)...)
+			t.serve(tree("top", 3, 10, 100)...)
 			t.warm()
 			t.timed(func() { t.shell("rm -r top"); t.gone("top") })
 		},
 		lftp: func(t *turn) {
-			t.serve(tree("top", 5, 10, 100)...)
+			t.serve(tree("top", 3, 10, 100)...)
 			s := t.lftp()
 			t.timed(func() { s.do("rm -r top"); t.gone("top") })
 		},
@@ -89,10 +89,8 @@ var changes = []workload{
 	},
 }
 
-const newFiles = 30
-
-func copyUp(t *turn) {
-	files := series("top/f%02d", newFiles, 4<<10)
+func (t *turn) copyUp(n int) {
+	files := series("top/f%02d", n, 4<<10)
 	t.keep(files...)
 	t.warm()
 	t.timed(func() { t.shell("cp -r ../../top ."); t.arrive(files...) })

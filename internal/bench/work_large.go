@@ -24,11 +24,6 @@ var largeFiles = []workload{
 			t.timed(func() { s.do("get large") })
 			t.sameFiles(t.scratch, large)
 		},
-		curl: func(t *turn) {
-			t.serve(large)
-			t.timed(func() { t.curl(t.url("large"), "remote-name") })
-			t.sameFiles(t.scratch, large)
-		},
 	},
 	{
 		name: "write", on: onLink, also: []string{"rclone writes"}, runs: 2,
@@ -44,10 +39,6 @@ var largeFiles = []workload{
 			t.keep(large)
 			s := t.lftp()
 			t.timed(func() { s.do("put large"); t.arrive(large) })
-		},
-		curl: func(t *turn) {
-			t.keep(large)
-			t.timed(func() { t.curl(t.url("large"), `upload-file = "large"`); t.arrive(large) })
 		},
 	},
 	{

@@ -8,9 +8,9 @@ import (
 var projects = []workload{
 	{
 		name: "tar", on: onLink, also: []string{"rclone writes"},
-		figures: []figure{perItem("`tar x` of 30 files of 4 KiB, per file", 30, "2", 0)},
+		figures: []figure{perItem("`tar x` of 20 files of 4 KiB, per file", 20, "2", 0)},
 		run: func(t *turn) {
-			files := tree("top", 3, 10, 4<<10)
+			files := tree("top", 2, 10, 4<<10)
 			t.keep(files...)
 			t.here("tar cf top.tar top")
 			t.warm()
@@ -34,14 +34,14 @@ var projects = []workload{
 	},
 	{
 		name: "grep", on: onLink, limit: 2 * turnTime,
-		figures: []figure{perItem("`grep -r` over 50 files of 4 KiB, per file", 50, "", 0)},
+		figures: []figure{perItem("`grep -r` over 30 files of 4 KiB, per file", 30, "", 0)},
 		run: func(t *turn) {
-			t.must(store(t.local, tree("top", 5, 10, 4<<10)...))
-			t.serveText("top/d03/needle", "the needle\n")
+			t.must(store(t.local, tree("top", 3, 10, 4<<10)...))
+			t.serveText("top/d02/needle", "the needle\n")
 			t.warm()
 			var out string
 			t.timed(func() { out = t.shell("grep -r 'the needle' top") })
-			t.same(out, "top/d03/needle:the needle\n")
+			t.same(out, "top/d02/needle:the needle\n")
 		},
 	},
 }

@@ -53,16 +53,16 @@ var smallFiles = []workload{
 	},
 	{
 		name: "cp-down", on: onLink,
-		figures: []figure{perItem("`cp -r` of 50 files of 4 KiB from the server, per file", 50, "", 0)},
+		figures: []figure{perItem("`cp -r` of 30 files of 4 KiB from the server, per file", 30, "", 0)},
 		run: func(t *turn) {
-			files := tree("top", 5, 10, 4<<10)
+			files := tree("top", 3, 10, 4<<10)
 			t.serve(files...)
 			t.warm()
 			t.timed(func() { t.shell("cp -r top ../..") })
 			t.sameFiles(t.scratch, files...)
 		},
 		lftp: func(t *turn) {
-			files := tree("top", 5, 10, 4<<10)
+			files := tree("top", 3, 10, 4<<10)
 			t.serve(files...)
 			s := t.lftp()
 			t.timed(func() { s.do("mirror top top") })
