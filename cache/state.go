@@ -160,7 +160,7 @@ func (s *state) apply(c change) {
 			delete(s.Unsure, no)
 		}
 	}
-	for no := c.Off / s.Block; no*s.Block < c.Off+c.N; no++ {
+	for no := c.Off / s.Block; c.N > 0 && no*s.Block < c.Off+c.N; no++ {
 		s.Unsure[no] = true
 	}
 }
