@@ -158,6 +158,21 @@ func TestStoredInPlaceAtAnotherClose(t *testing.T) {
 	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
 }
 
+// Nor by who renames it: the name it gets is for what the server has.
+func TestStoredInPlaceAtARename(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{InPlace: true}, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, ftptest.Always)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	server.ClearFaults()
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Run("mv file renamed && mv renamed file") // the kernel tries again after ESTALE
+	m.Unmount()
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+}
+
 // Of what goes beside another's file no part stays when that breaks off.
 func TestStoredInPlaceBesideAtTheSecondTry(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 	path, named := u.nodes.path(n)
 	if !named || !c.local() {
 		c.looked()
-		return u.commitLocked(ctx, n, c)
+		return u.commitOver(ctx, n, c)
 	}
 	path = below(u.tree.root, path)
 	if c.isTorn() {
@@ -35,7 +35,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 		}
 		if !replaced {
 			c.looked()
-			return u.commitLocked(ctx, n, c)
+			return u.commitOver(ctx, n, c)
 		}
 	}
 	if err := u.putBack(ctx, c, path); err != nil {
@@ -69,7 +69,7 @@ func (u *uploads) retryLocked(ctx context.Context, n *node, c *content) error {
 		u.sweepLeft(c)
 	}
 	if !newer || torn && c.spoil(*now) {
-		return u.commitLocked(ctx, n, c)
+		return u.commitOver(ctx, n, c)
 	}
 	gen, _ = c.file.Dirty()
 	size := c.file.Size()

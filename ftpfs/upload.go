@@ -57,16 +57,18 @@ func (u *uploads) commit(ctx context.Context, n *node, c *content) error {
 		return err
 	}
 	defer c.unlock()
-	if c.isTorn() { // somebody else may have stored another file there since
-		return u.retryLocked(ctx, n, c)
-	}
 	return u.commitLocked(ctx, n, c)
 }
 
 func (u *uploads) commitLocked(ctx context.Context, n *node, c *content) error {
-	if c.isResumed() {
+	if c.isResumed() || c.isTorn() { // somebody else may have stored another file there since
 		return u.retryLocked(ctx, n, c)
 	}
+	return u.commitOver(ctx, n, c)
+}
+
+// commitOver is commitLocked for what may be stored over whatever the server has.
+func (u *uploads) commitOver(ctx context.Context, n *node, c *content) error {
 	var err error
 	moves := u.tree.moves.count()
 	defer time.AfterFunc(syncAfter, func() { c.file.Sync() }).Stop()
