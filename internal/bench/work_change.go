@@ -78,12 +78,13 @@ var changes = []workload{
 			t.serve(f)
 			before, err := os.ReadFile(filepath.Join(t.local, f.name))
 			t.must(err)
+			after := string(append(before, "line\n"...)) // made before the clock starts
 			t.warm()
 			t.shell("ls >/dev/null")
 			t.settle()
 			t.timed(func() {
 				t.shell("echo line >>log")
-				t.arriveText("log", string(before)+"line\n")
+				t.arriveText("log", after)
 			})
 		},
 	},
