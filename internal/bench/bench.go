@@ -60,7 +60,14 @@ func (r *runner) open(ctx context.Context) (err error) {
 	if r.lab, err = netlab.New(netlab.Link{RTT: r.rtt, Rate: r.rate, Loss: r.loss}); err != nil {
 		return err
 	}
-	r.result = Result{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), RTT: r.rtt, Rate: r.rate, Loss: r.loss}
+	machine := thisMachine()
+	if r.tcp != "" {
+		if err := r.lab.SetTCP(r.tcp); err != nil {
+			return err
+		}
+		machine.TCP = r.tcp
+	}
+	r.result = Result{Date: time.Now().UTC().Truncate(time.Second), Machine: machine, RTT: r.rtt, Rate: r.rate, Loss: r.loss}
 	for i := range contestants {
 		c := &contestants[i]
 		if r.only != nil && !slices.Contains(r.only, c.name) {

@@ -15,7 +15,7 @@ type Machine struct {
 	Cores  int
 	Memory int64 // bytes
 	Kernel string
-	TCP    string  `json:",omitempty"` // its congestion control, the link's as well
+	TCP    string  `json:",omitempty"` // its congestion control, or what --tcp has chosen for the link
 	Load   float64 // of the minute before
 }
 

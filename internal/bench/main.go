@@ -36,6 +36,7 @@ type options struct {
 	rtt      time.Duration
 	rate     float64 // bit/s
 	loss     float64 // probability that a packet is lost
+	tcp      string  // congestion control on the link; "" = the machine's
 	runs     int
 	servers  []string
 	names    []string // patterns of workloads; none = all
@@ -59,6 +60,7 @@ func main() {
 	f.DurationVar(&o.rtt, "rtt", 50*time.Millisecond, "round-trip `TIME` of the link")
 	f.Float64Var(&megabits, "rate", 200, "rate of the link, a `NUMBER` of Mbit/s")
 	f.Float64Var(&o.loss, "loss", 0, "share of the packets that the link loses, a `NUMBER` from 0 to 1")
+	f.StringVar(&o.tcp, "tcp", "", "`NAME` of TCP's congestion control on the link, as in cubic (default the machine's)")
 	f.IntVar(&o.runs, "runs", 3, "most runs of each contestant per row, a `NUMBER`; slow ones run once")
 	f.StringSliceVar(&o.servers, "servers", []string{"vsftpd", "proftpd"}, "`NAMES` of servers: vsftpd, proftpd, pure-ftpd, pyftpdlib; all contestants meet the first, ftpfs the others once")
 	f.StringSliceVar(&o.only, "contestants", nil, "`NAMES` of the contestants, as in ftpfs,'rclone full' (default all)")

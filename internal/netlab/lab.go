@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // Lab is two network namespaces and the link between them, or three in a row.
@@ -70,6 +72,20 @@ func (l *Lab) SetLink(link Link) error {
 	}
 	if err := l.line.set(link); err != nil {
 		return fmt.Errorf("netlab: %w", err)
+	}
+	return nil
+}
+
+// SetTCP lets connections that begin on the sides from now on use a congestion control that the
+// kernel has, such as "cubic". At first it is the one outside.
+func (l *Lab) SetTCP(name string) error {
+	for _, side := range []*Side{l.Server, l.Client} {
+		err := side.Do(func() error { return set("ipv4/tcp_congestion_control", name) })
+		if errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("netlab: the kernel has no congestion control %q", name)
+		} else if err != nil {
+			return fmt.Errorf("netlab: %w", err)
+		}
 	}
 	return nil
 }

@@ -346,3 +346,27 @@ func openFiles(t *testing.T) int {
 	}
 	return len(list)
 }
+
+// Both ends of a connection have the congestion control that was chosen, and a name that is none
+// is refused.
+func TestSetTCP(t *testing.T) {
+	lab := newLab(t, Link{})
+	if err := lab.SetTCP("reno"); err != nil { // every kernel has it
+		t.Fatal(err)
+	}
+	client, server := connect(t, lab.Client, listen(t, lab.Server, lab.Server.Addr))
+	for _, conn := range []net.Conn{client, server} {
+		raw, err := conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var name string
+		raw.Control(func(fd uintptr) { name, err = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION) })
+		if name = strings.TrimRight(name, "\x00"); err != nil || name != "reno" {
+			t.Errorf("it is %q: %v", name, err)
+		}
+	}
+	if err := lab.SetTCP("none of them"); err == nil || !strings.Contains(err.Error(), `no congestion control "none of them"`) {
+		t.Errorf("said of an unknown name: %v", err)
+	}
+}
