@@ -17,6 +17,7 @@ const (
 	prefetchPause = walkPause            // nothing more is fetched when no file was opened for so long
 	headStart     = 2 * time.Millisecond // in which who opens a file asks for its first bytes
 	inTurn        = headStart / 4        // between files that are asked for together: who comes first has the first connection
+	foreseeRest   = time.Second          // between first files that are looked at: it takes time, and expectations last so long
 	aheadFirst    = 3                    // files ahead of a new sequence
 	aheadEarned   = 3                    // files that were of use, for each more
 	aheadMost     = 16                   // files ahead
@@ -50,6 +51,7 @@ type prefetcher struct {
 	starts int                // head starts that are not over
 	used   int                // files that were fetched ahead and opened
 	last   time.Time          // when a file was opened
+	looked time.Time          // when the last first file of a directory was
 }
 
 type aheadKey struct {
@@ -180,7 +182,10 @@ func (p *prefetcher) recognise(s *sequence, name string) {
 	last := s.last
 	s.last = name
 	if last == "" && len(p.habit) == 0 {
-		p.wg.Go(func() { p.foresee(s.dir, name) })
+		if p.last.Sub(p.looked) >= foreseeRest {
+			p.looked = p.last
+			p.wg.Go(func() { p.foresee(s.dir, name) })
+		}
 		return
 	}
 	if s.at == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,6 +217,26 @@ func TestFirstFileIsForeseen(t *testing.T) {
 	if s.asked > 0 {
 		t.Errorf("%d files were fetched", s.asked)
 	}
+}
+
+// Who opens files here and there, in more directories than are remembered, does not let each of them
+// be looked through for each file.
+func TestFirstFilesHereAndThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int32
+		s := newSlowDir(20)
+		p := s.prefetcher(t.Context())
+		p.files = func(*node) []smallFile { looks.Add(1); return s.files }
+		for range 2 {
+			for range 5 * sequences {
+				p.opens(&node{}, s.files[0].name)
+			}
+			time.Sleep(foreseeRest)
+		}
+		if p.Close(); looks.Load() != 2 {
+			t.Errorf("%d directories were looked through", looks.Load())
+		}
+	})
 }
 
 // Who has read a directory in some order reads the next one in the same: its first file tells.
