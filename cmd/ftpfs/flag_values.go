@@ -89,6 +89,7 @@ func parseUmask(s string) (fs.FileMode, error) {
 // in words of Go.
 var plainForms = map[string]string{
 	"bool": "write true or false", "int": "write a whole number", "uint32": "write a whole number, not less than 0",
+	"uint16":   "write a number from 0 to 65535",
 	"duration": "write a time with its unit, as 30s or 5m",
 }
 

@@ -129,6 +129,7 @@ func TestFlagErrors(t *testing.T) {
 		{"-o qqqqqqqq", `There is no option "qqqqqqqq". See ftpfs --help.`},
 		{"-o uid", `The option "uid" needs a value: -o uid=ID.`},
 		{"--uid=nobody", `The flag --uid=nobody is wrong: write a whole number, not less than 0. See ftpfs --help.`},
+		{"-p 99999", `The flag --port=99999 is wrong: write a number from 0 to 65535. See ftpfs --help.`},
 		{"--connections=1e3", `The flag --connections=1e3 is wrong: write a whole number. See ftpfs --help.`},
 		{"-o read-only=perhaps", `The option read-only=perhaps is wrong: write true or false. See ftpfs --help.`},
 		{"-o mode=fast", `The option mode=fast is wrong: mode "fast" is none of auto, passive, active, epsv, pasv, eprt, port. See ftpfs --help.`},
