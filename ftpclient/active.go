@@ -29,7 +29,7 @@ func (c *conn) openActive(ctx context.Context, m Mode, t transfer, proven bool) 
 			c.client.cfg.Logger.Warn("data connection from a stranger closed", "from", l.stranger.String())
 		}
 	}()
-	if err := c.check(); err != nil {
+	if err := c.mayBegin(t); err != nil {
 		return nil, err
 	}
 	port := portCommand(m, netip.AddrPortFrom(c.advertised(), uint16(l.Addr().(*net.TCPAddr).Port)))

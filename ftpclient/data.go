@@ -13,9 +13,10 @@ type transfer struct {
 	before   []command // go in the same write: CWD, REST, OPTS
 	cmd      command
 	path     string
-	download bool // the data comes from the server
-	whole    bool // and will be read to its end, which is not far
-	eager    bool // over a spare data connection, data may leave before the server has answered
+	download bool         // the data comes from the server
+	whole    bool         // and will be read to its end, which is not far
+	eager    bool         // over a spare data connection, data may leave before the server has answered
+	still    func() error // asked just before it is sent; nil: nobody is
 }
 
 // opened is the data connection of a transfer that has begun.
@@ -183,7 +184,7 @@ func (c *conn) start(ctx context.Context, d *dataDial, t transfer) (net.Conn, er
 func (c *conn) launch(ctx context.Context, d *dataDial, t *transfer) error {
 	sendFIN := t.download && c.client.server.wantsFIN() && !c.encryptsData()
 	ready := d.ready()
-	if err := c.check(); err != nil {
+	if err := c.mayBegin(*t); err != nil {
 		d.drop()
 		return err
 	}
@@ -316,4 +317,12 @@ func (c *conn) check() error {
 		return ce
 	}
 	return nil
+}
+
+// mayBegin is check for a transfer.
+func (c *conn) mayBegin(t transfer) error {
+	if err := c.check(); err != nil || t.still == nil {
+		return err
+	}
+	return t.still()
 }

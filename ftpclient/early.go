@@ -121,7 +121,7 @@ func (w *Writer) repeat(ctx context.Context) error {
 	}
 	c, o, err := w.client.openTransfer(ctx, useBulk, false, func(c *conn) (transfer, error) {
 		c.dropSpare() // of another connection
-		return c.uploadTransfer(w.verb, w.path)
+		return c.uploadTransfer(w.verb, w.path, w.still)
 	})
 	if err != nil {
 		return err

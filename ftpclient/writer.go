@@ -20,7 +20,8 @@ type Writer struct {
 	early  []byte // all of them, as long as unanswered or hastened
 	err    error  // of all further calls
 	moving *Transfer
-	check  *check // of what is sent; nil none
+	check  *check       // of what is sent; nil none
+	still  func() error // of StoreIf and AppendIf; else nil
 
 	created  bool // of a file that is not there, so STOR and APPE are the same
 	hastened bool // its end was
@@ -52,25 +53,37 @@ const (
 // wait for the server's answer, nor do the first 64 KiB of data: a refusal is then the
 // error of Write, Close or Commit.
 func (cl *Client) Store(ctx context.Context, path string) (*Writer, error) {
-	return cl.upload(ctx, "STOR", path)
+	return cl.upload(ctx, "STOR", path, nil)
+}
+
+// StoreIf is Store for a path that may come to belong to another file while a connection is awaited:
+// still is asked just before each command that opens the file. If it returns an error nothing is
+// sent, and that is wrapped in the answer. It must not block.
+func (cl *Client) StoreIf(ctx context.Context, path string, still func() error) (*Writer, error) {
+	return cl.upload(ctx, "STOR", path, still)
 }
 
 // Append opens a file for writing at its end (APPE), otherwise like Store.
 func (cl *Client) Append(ctx context.Context, path string) (*Writer, error) {
-	return cl.upload(ctx, "APPE", path)
+	return cl.upload(ctx, "APPE", path, nil)
 }
 
-func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error) {
+// AppendIf is to Append what StoreIf is to Store.
+func (cl *Client) AppendIf(ctx context.Context, path string, still func() error) (*Writer, error) {
+	return cl.upload(ctx, "APPE", path, still)
+}
+
+func (cl *Client) upload(ctx context.Context, verb, path string, still func() error) (*Writer, error) {
 	if err := checkPath(verb, path); err != nil {
 		return nil, err
 	}
 	c, o, err := cl.openTransfer(ctx, useBulk, false, func(c *conn) (transfer, error) {
-		return c.uploadTransfer(verb, path)
+		return c.uploadTransfer(verb, path, still)
 	})
 	if err != nil {
 		return nil, lost(verb, path, err)
 	}
-	w := &Writer{client: cl, verb: verb, path: path, c: c, nc: o.nc, unanswered: o.unanswered}
+	w := &Writer{client: cl, verb: verb, path: path, still: still, c: c, nc: o.nc, unanswered: o.unanswered}
 	w.moving = cl.transfers.begin(path, true, -1)
 	if cl.cfg.Verify && verb == "STOR" {
 		w.check = cl.newCheck()
@@ -78,13 +91,13 @@ func (cl *Client) upload(ctx context.Context, verb, path string) (*Writer, error
 	return w, nil
 }
 
-func (c *conn) uploadTransfer(verb, path string) (transfer, error) {
+func (c *conn) uploadTransfer(verb, path string, still func() error) (transfer, error) {
 	server := &c.client.server
 	if err := server.checkNew(verb, path); err != nil {
 		return transfer{}, err
 	}
 	arg, err := c.arg(verb, path)
-	return transfer{cmd: command{verb, arg}, path: path, eager: server.bearsEarlyData() && !c.encryptsData()}, err
+	return transfer{cmd: command{verb, arg}, path: path, eager: server.bearsEarlyData() && !c.encryptsData(), still: still}, err
 }
 
 // Write sends p. A failure is the server's refusal (*Error) where it gives one, such as

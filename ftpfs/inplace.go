@@ -38,7 +38,7 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, asked, path stri
 		undo()
 		return ftpclient.Entry{}, err
 	}
-	w, err := u.client.Store(ctx, path)
+	w, err := u.client.StoreIf(ctx, path, u.still(c, asked))
 	if err != nil {
 		if !uncertain(err) {
 			undo()

@@ -80,10 +80,17 @@ func (cs *contents) stays(ctx context.Context, c *content, path string) error {
 	if err := cs.tree.moves.wait(ctx, path); err != nil {
 		return err
 	}
-	if cs.moved(c, path) {
-		return errMoved
+	return cs.still(c, path)()
+}
+
+// still is stays for who holds a connection, and asks later: it waits for no rename.
+func (cs *contents) still(c *content, path string) func() error {
+	return func() error {
+		if cs.moved(c, path) {
+			return errMoved
+		}
+		return nil
 	}
-	return nil
 }
 
 // errMoved: the directory has got another path meanwhile. If another directory has that, the file

@@ -50,6 +50,54 @@ func TestDirectoryIsReplacedDuringAnUpload(t *testing.T) {
 	}
 }
 
+// The same while a connection is awaited for the command itself.
+func TestDirectoryIsReplacedBeforeAnUpload(t *testing.T) {
+	ours, theirs := strings.Repeat("ours", 1<<20), strings.Repeat("them", 1<<20)
+	for _, c := range []struct {
+		name   string
+		opts   ftpfs.Options
+		change string
+		want   string
+	}{
+		{"in place", ftpfs.Options{InPlace: true}, "echo new > old/file", "new\n"},
+		{"appended to", ftpfs.Options{}, "echo X >> old/file", ours + "X\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server, m := mountConnected(t, 2, c.opts, map[string]string{"/big": ours, "/log": ours, "/old/file": ours, "/other/file": theirs})
+			m.Run("ls -l old other; echo X >> log") // it is known whether the server appends
+			read := server.StallData("RETR", 100_000)
+			defer read.Release()
+			big := start(t, m, "cat big > /dev/null")
+			reached(t, read)
+			writer := start(t, m, c.change)
+			eventually(t, endsIn, "the upload", func() error {
+				if !m.Client.Contended() {
+					return errors.New("not begun")
+				}
+				return nil
+			})
+			m.Run("mv old new; mv other old")
+			read.Release()
+			if out, err := writer.wait(endsIn); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+			if out, err := big.wait(endsIn); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+			m.Unmount()
+			if got := served(t, server, "/old/file"); got != theirs {
+				t.Errorf("the other directory's file has %d bytes, %.5q to %q", len(got), got, got[max(0, len(got)-5):])
+			}
+			if got := served(t, server, "/new/file"); got != c.want {
+				t.Errorf("the file has %d bytes, %.5q to %q", len(got), got, got[max(0, len(got)-5):])
+			}
+			wantNames(t, server, "/old", "file")
+			wantNames(t, server, "/new", "file")
+		})
+	}
+}
+
 // Nor is the other one's file taken for ours by who reads.
 func TestDirectoryIsReplacedBeforeARead(t *testing.T) {
 	t.Parallel()

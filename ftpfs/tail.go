@@ -130,7 +130,7 @@ func (u *uploads) sendTail(ctx context.Context, c *content, path string, from, s
 	c.tail = size
 	c.mu.Unlock()
 	c.journal()
-	w, err := u.client.Append(ctx, path)
+	w, err := u.client.AppendIf(ctx, path, u.still(c, path))
 	if err != nil {
 		return ftpclient.Entry{}, err
 	}
