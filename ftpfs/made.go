@@ -54,7 +54,7 @@ func (u *uploads) verify(ctx context.Context, c *content, path string, now ftpcl
 	if !some {
 		return nil
 	}
-	sum, err := u.sumOf(ctx, path, now.Size)
+	sum, err := u.sumOf(ctx, c, path, now.Size)
 	refused := refusesRead(err)
 	if err != nil && !refused {
 		return err
@@ -65,13 +65,13 @@ func (u *uploads) verify(ctx context.Context, c *content, path string, now ftpcl
 	return nil
 }
 
-// sumOf fetches the server's file at path, which has that size.
-func (u *uploads) sumOf(ctx context.Context, path string, size int64) (uint32, error) {
+// sumOf fetches the server's file of c, at path, which has that size.
+func (u *uploads) sumOf(ctx context.Context, c *content, path string, size int64) (uint32, error) {
 	sum := crc32.New(castagnoli)
 	if size == 0 {
 		return sum.Sum32(), nil
 	}
-	r, err := u.client.Retrieve(ctx, path, 0, size)
+	r, err := u.retrieve(ctx, c, path, 0, size)
 	if err != nil {
 		return 0, err
 	}
@@ -79,6 +79,19 @@ func (u *uploads) sumOf(ctx context.Context, path string, size int64) (uint32, e
 	defer context.AfterFunc(ctx, func() { r.Close() })()
 	_, err = io.CopyN(sum, r, size)
 	return sum.Sum32(), err
+}
+
+// retrieve is Retrieve for the server's file of c, and nobody else's, which may have got its path
+// while a connection was awaited.
+func (u *uploads) retrieve(ctx context.Context, c *content, path string, start, end int64) (*ftpclient.Reader, error) {
+	r, err := u.client.Retrieve(ctx, path, start, end)
+	if !u.moved(c, path) {
+		return r, err
+	}
+	if err == nil {
+		r.Close()
+	}
+	return nil, errMoved
 }
 
 // hasPart tells whether now, which the server has, is the beginning of c, and of a version that

@@ -124,3 +124,88 @@ func TestDirectoryIsReplacedBeforeARead(t *testing.T) {
 	}
 	m.Run("test $(cat new/file) = ours; test $(cat old/file) = them")
 }
+
+// What was sent ahead is gone on with in its own directory only.
+func TestDirectoryIsReplacedBeforeASenderGoesOn(t *testing.T) {
+	t.Parallel()
+	ours := strings.Repeat("ours", 1<<20)
+	server, m := mountConnected(t, 2, ftpfs.Options{}, map[string]string{"/big": ours, "/log": ours, "/old/x": "x", "/other/y": "y"})
+	m.Run("ls -l old other; echo X >> log") // it is known that the server appends
+	read := server.StallData("RETR", 100_000)
+	defer read.Release()
+	var big *child
+	python(t, m, `
+f = os.open("old/file", os.O_WRONLY | os.O_CREAT)
+os.write(f, b"a" * 3000000)
+others()
+os.write(f, b"b" * 3000000)
+others()
+os.close(f)
+`, func() {
+		big = start(t, m, "cat big > /dev/null")
+		reached(t, read)
+	}, func() {
+		eventually(t, endsIn, "the sender", func() error {
+			if !m.Client.Contended() {
+				return errors.New("it does not go on")
+			}
+			return nil
+		})
+		m.Run("mv old new; mv other old")
+		read.Release()
+	})
+	if out, err := big.wait(endsIn); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Unmount()
+	if got := served(t, server, "/new/file"); got != strings.Repeat("a", 3000000)+strings.Repeat("b", 3000000) {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	wantNames(t, server, "/new", "file", "x")
+	wantNames(t, server, "/old", "y")
+}
+
+// What of a tail has arrived is not looked for in the other one's file.
+func TestDirectoryIsReplacedBeforeATailIsSettled(t *testing.T) {
+	t.Parallel()
+	ours, theirs := strings.Repeat("ours", 1<<20), strings.Repeat("them", 2<<20)
+	server, m := mountConnected(t, 2, ftpfs.Options{}, map[string]string{"/big": ours, "/log": ours, "/old/file": ours, "/other/file": theirs})
+	m.Run("ls -l old other; echo X >> log") // it is known that the server appends
+	appended := server.StallData("APPE", 100_000)
+	defer appended.Release()
+	read := server.StallData("RETR", 100_000)
+	defer read.Release()
+	server.DropReply("APPE", 0, 1)
+	writer := start(t, m, "head -c 1000000 /dev/zero >> old/file")
+	reached(t, appended)
+	big := start(t, m, "cat big > /dev/null")
+	eventually(t, endsIn, "the read", func() error {
+		if !m.Client.Contended() {
+			return errors.New("not begun")
+		}
+		return nil
+	})
+	appended.Release()
+	reached(t, read)
+	eventually(t, endsIn, "the comparison", func() error {
+		if !m.Client.Contended() {
+			return errors.New("not begun")
+		}
+		return nil
+	})
+	m.Run("mv old new; mv other old")
+	read.Release()
+	if out, err := writer.wait(endsIn); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := big.wait(endsIn); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	m.Unmount()
+	if got := served(t, server, "/new/file"); got != ours+strings.Repeat("\x00", 1000000) {
+		t.Errorf("the server has %d bytes, or others", len(got))
+	}
+	if got := served(t, server, "/old/file"); got != theirs {
+		t.Errorf("the other directory's file has %d bytes", len(got))
+	}
+}

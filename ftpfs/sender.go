@@ -248,7 +248,14 @@ func (s *sender) pending() (n int64, finishing bool, err error) {
 func (s *sender) connect(ctx context.Context) (err error) {
 	client, temps := s.uploads.client, s.uploads.tree.temps
 	temp := temps.at(s.temp)
-	open := client.Append
+	open := func(ctx context.Context, temp string) (*ftpclient.Writer, error) {
+		return client.AppendIf(ctx, temp, func() error { // which would make another file elsewhere
+			if temps.at(temp) != temp {
+				return errMoved
+			}
+			return nil
+		})
+	}
 	if !s.began {
 		open = client.Create
 		s.content.sending(temp)

@@ -223,7 +223,7 @@ func (u *uploads) settleTail(ctx context.Context, c *content, path string) (*sto
 // same tells whether the server has the bytes of c from start to end, which are
 // here.
 func (u *uploads) same(ctx context.Context, c *content, path string, start, end int64) (bool, error) {
-	r, err := u.client.Retrieve(ctx, path, start, end)
+	r, err := u.retrieve(ctx, c, path, start, end)
 	if err != nil {
 		return false, err
 	}
