@@ -43,6 +43,9 @@ func (u *uploads) storeInPlace(ctx context.Context, c *content, asked, path stri
 		if !uncertain(err) {
 			undo()
 		}
+		if !own && (uncertain(err) || outage(err)) { // there may be an empty file
+			u.sweep(path)
+		}
 		return ftpclient.Entry{}, u.tree.explainFile(ctx, path, err)
 	}
 	defer w.Abort() // does nothing after a Commit that went through

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ftpfs/ftpclient"
 	"ftpfs/ftpfs"
@@ -188,6 +189,37 @@ func TestStoredInPlaceBesideAtTheSecondTry(t *testing.T) {
 	}
 	server.ClearFaults()
 	m = fusetest.Server(t, embeddedConfig(server, silence), opts)
+	m.Unmount()
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+}
+
+// Nor stays an empty one whose upload nobody has seen begin.
+func TestNothingStaysBesideWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{InPlace: true}, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, 1)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server.Fail("STOR", ftptest.OnBegin, ftptest.Reset, 1)
+	m.Run("true >> file || true")
+	m.Unmount()
+	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
+}
+
+// A part beside another's file whose removal nobody has seen gives its name to nothing else before it is gone.
+func TestPartBesideIsRemovedOnce(t *testing.T) {
+	t.Parallel()
+	server, m := mountEmbedded(t, ftpfs.Options{InPlace: true}, map[string]string{"/file": string(random(3 << 20))})
+	server.DropData("STOR", 1<<20, 2)
+	m.Run("! (printf X | dd of=file bs=1 seek=2000000 conv=notrunc status=none) 2> /dev/null")
+	if err := afero.WriteFile(server.Fs(), "/file", []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server.DropReply("DELE", 0, 1)
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second + 20*time.Millisecond)))
+	m.Run("true >> file || true; true >> file || true")
 	m.Unmount()
 	wantBeside(t, server, "theirs", func(s string) bool { return len(s) == 3<<20 && s[2_000_000] == 'X' })
 }

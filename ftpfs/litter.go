@@ -2,6 +2,7 @@ package ftpfs
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,13 @@ func (u *uploads) sweep(temp string) {
 	if len(u.litter) < maxLitter {
 		u.litter = append(u.litter, temp)
 	}
+}
+
+// isLitter tells whether path is still to be removed: nothing else may have that name until then.
+func (u *uploads) isLitter(path string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Contains(u.litter, path)
 }
 
 // sweepLeft is sweep for what earlier mounts have left of uploads of c.

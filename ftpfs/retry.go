@@ -126,7 +126,7 @@ func (u *uploads) putBack(ctx context.Context, c *content, path string) error {
 }
 
 // conflictName finds a name for what is kept beside path, which the server does
-// not have.
+// not have, and which is not to be removed yet.
 func (u *uploads) conflictName(ctx context.Context, path string) (string, error) {
 	dir, name := split(path)
 	for try := 1; ; try++ {
@@ -140,6 +140,9 @@ func (u *uploads) conflictName(ctx context.Context, path string) (string, error)
 			stem = stem[:len(stem)-last]
 		}
 		beside := join(dir, stem+suffix)
+		if u.isLitter(beside) {
+			continue
+		}
 		if _, err := u.tree.find(ctx, beside); errno(err) == syscall.ENOENT {
 			return beside, nil
 		} else if err != nil {
