@@ -139,6 +139,7 @@ func (p *private) open(name string) (err error) {
 // unlock is open undone.
 func (p *private) unlock() {
 	if p.lock != nil {
+		flock(p.lock, syscall.LOCK_UN) // a program that begins has a copy for a moment
 		p.lock.Close()
 	}
 	if p.root != nil {
