@@ -29,7 +29,7 @@ func isHelper(argv0 string) bool {
 func (p *program) helper(args []string, stderr io.Writer) int {
 	err := p.mountFor(args, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "mount.ftpfs:", printable(err.Error()))
+		fmt.Fprintln(stderr, "mount.ftpfs:", told(err, args))
 	}
 	switch {
 	case err == nil:

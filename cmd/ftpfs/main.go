@@ -153,7 +153,7 @@ func (p *program) run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.Execute()
 	if err != nil {
-		fmt.Fprintln(stderr, "ftpfs:", printable(err.Error()))
+		fmt.Fprintln(stderr, "ftpfs:", told(err, args))
 	}
 	return exitCode(err)
 }

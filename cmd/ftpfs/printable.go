@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,3 +27,18 @@ func printable(s string) string {
 
 // oneLine joins the lines of joined errors.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }
+
+// urlPassword is the user and the password of a URL, perhaps amid something else.
+var urlPassword = regexp.MustCompile(`(://[^\s/@:]*:)[^\s/]*@`)
+
+// told is an error as its user reads it. A URL among the arguments may have been taken for something
+// else that is told, such as the value of a flag: its password is not.
+func told(err error, args []string) string {
+	text := err.Error()
+	for _, arg := range args {
+		for _, m := range urlPassword.FindAllStringSubmatch(arg, -1) {
+			text = strings.ReplaceAll(text, m[0], m[1]+"…@")
+		}
+	}
+	return printable(text)
+}

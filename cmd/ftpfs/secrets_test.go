@@ -214,6 +214,30 @@ func dataOf(dirs map[string]string, content string) func(verb, path string) io.R
 	}
 }
 
+// A URL in the place of something else is told without its password, and only that is left out.
+func TestPasswordInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	var p program
+	url := "ftp://ann:" + secretWord + "@host/"
+	for _, args := range [][]string{
+		{"-p", url, "/mnt"}, {"--charset", url, "/mnt"}, {"--timeout=" + url, "/mnt"}, {"--" + url, "/mnt"},
+		{"-o", "httpproxy=" + url, "ftp://host/", "/mnt"}, {"umount", url}, {"doctor", "--mode", url},
+	} {
+		code, _, stderr := run(&p, args...)
+		if code == 0 || strings.Contains(stderr, secretWord) || !strings.Contains(stderr, "ftp://ann:…@host/") {
+			t.Errorf("%s: %d %s", args, code, stderr)
+		}
+	}
+	var stderr bytes.Buffer
+	if code := p.helper([]string{"ftp://host/", "/mnt", "-o", "port=" + url}, &stderr); code != helperUsage ||
+		strings.Contains(stderr.String(), secretWord) || !strings.Contains(stderr.String(), "port=ftp://ann:…@host/") {
+		t.Errorf("%d %s", code, stderr.String())
+	}
+	if _, _, stderr := run(&p, "--proxy", "http://u:"+secretWord+"@h:port", "ftp://host/", "/mnt"); !strings.Contains(stderr, "http://user:password@host:3128") {
+		t.Error(stderr)
+	}
+}
+
 // While a mount is served, there is no core of the process, nobody but root reads its memory, and
 // what it starts inherits no password.
 func TestServingConceals(t *testing.T) {
