@@ -246,8 +246,9 @@ func (c *content) commitment(path string) ftpclient.Commit {
 
 // send writes the bytes of c from off up to size to w. What is absent is fetched;
 // for who has no claim to it, as it is of another version, it is zeros. It returns
-// the checksum of all.
+// the checksum of all. The end of ctx breaks it off.
 func send(ctx context.Context, w *ftpclient.Writer, c *content, off, size int64, own bool) (sum uint32, err error) {
+	defer context.AfterFunc(ctx, w.Abort)()
 	source := &uploadReader{ctx: ctx, c: c, off: off, size: size, zeros: !own}
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, source, make([]byte, min(uploadStep, max(size-off, 1))))
 	return source.sum, err
