@@ -77,12 +77,15 @@ func (l *Lab) SetLink(link Link) error {
 }
 
 // SetTCP lets connections that begin on the sides from now on use a congestion control that the
-// kernel has, such as "cubic". At first it is the one outside.
+// kernel has and lets everybody use (/proc/sys/net/ipv4/tcp_allowed_congestion_control), such as
+// "cubic". At first it is the one outside.
 func (l *Lab) SetTCP(name string) error {
 	for _, side := range []*Side{l.Server, l.Client} {
 		err := side.Do(func() error { return set("ipv4/tcp_congestion_control", name) })
 		if errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("netlab: the kernel has no congestion control %q", name)
+		} else if errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("netlab: the congestion control %q is not in /proc/sys/net/ipv4/tcp_allowed_congestion_control", name)
 		} else if err != nil {
 			return fmt.Errorf("netlab: %w", err)
 		}
