@@ -15,12 +15,14 @@ const (
 	speedUp       = 4                      // times what a transfer takes to begin, until it has its full speed
 	firstRest     = 30 * time.Second       // before the next trial, doubled after each
 	longestRest   = 2 * time.Minute
-	engagedFor    = 2 * time.Second // after its last read a reader is believed to go on
-	makeWay       = time.Second     // for how long none is added when others need the connections
-	worthIt       = 8 * time.Second // what a file has to take for a trial, by one transfer
-	steady        = 1.15            // times the rate before, at most: a rate that does not grow any more
-	helpful       = 1.25            // times the rate before, at least: those on trial stay
-	sameRate      = 0.9             // a share of the rate that is no loss
+	engagedFor    = 2 * time.Second  // after its last read a reader is believed to go on
+	makeWay       = time.Second      // for how long none is added when others need the connections
+	worthIt       = 8 * time.Second  // what a file has to take for a trial, by one transfer
+	steady        = 1.15             // times the rate before, at most, or the other way round: a rate that stays
+	steadyFor     = 3 * leastMeasure // before a trial
+	helpful       = 1.25             // times the rate before, at least: those on trial stay
+	sameRate      = 0.9              // a share of the rate that is no loss
+	broken        = 0.6              // a share of the rate of the last trial, at most: that does not hold any more
 )
 
 // A crew is the transfers that work for one reader of a file. Its fields are
@@ -30,11 +32,13 @@ type crew struct {
 	front int64     // where the reader is
 	seen  time.Time // when it was there
 
-	since   time.Time // when the measurement began
-	bytes   int64     // that have come since
-	starved bool      // the reader has waited since
-	paused  bool      // a stream has waited for the reader since
-	last    float64   // what the last one has found, in bytes a second
+	since   time.Time     // when the measurement began
+	bytes   int64         // that have come since
+	starved bool          // the reader has waited since
+	paused  bool          // a stream has waited for the reader since
+	last    float64       // what the last one has found, in bytes a second
+	calm    time.Duration // for how long those have lasted that have found nearly the same, one after the other
+	usual   float64       // their mean
 
 	trial int       // the number of the latest
 	had   int       // how many there were before the trial under way; 0: none is
@@ -85,7 +89,7 @@ func (c *crew) decide(rate float64, now time.Time, most int) {
 		c.fewer = rate < c.rate*(1+float64(want)/float64(c.had))/2
 		c.had = 0
 		c.decide(rate, now, most)
-	case now.Before(c.next):
+	case now.Before(c.next) && rate > broken*c.rate:
 	case c.fewer && want > 1:
 		c.begin(want/2, rate, now)
 	case !c.fewer && want < most:
@@ -96,12 +100,22 @@ func (c *crew) decide(rate float64, now time.Time, most int) {
 	}
 }
 
+// found is told what a measurement has found, which took so long.
+func (c *crew) found(rate float64, took time.Duration) {
+	if rate > steady*c.last || c.last > steady*rate {
+		c.calm, c.usual = 0, 0
+	}
+	c.calm += took
+	c.usual += (rate - c.usual) * float64(took) / float64(c.calm)
+	c.last = rate
+}
+
 // begin begins a trial of so many transfers.
 func (c *crew) begin(want int, rate float64, now time.Time) {
 	c.had, c.want, c.rate = max(c.want, 1), want, rate
 	c.trial++
 	c.until, c.ready = now.Add(trialPatience), time.Time{}
-	c.probe = probe{on: c.more(), from: now}
+	c.probe = probe{on: c.more(), from: now, known: c.calm}
 }
 
 // tend is told of n bytes that s has brought. It wants streams.mu held.
@@ -119,7 +133,8 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 		defer ss.conclude(now)
 	}
 	least := max(leastMeasure, 2*ss.pace.begins())
-	switch took := now.Sub(c.since); {
+	took := now.Sub(c.since)
+	switch {
 	case c.had > 0 && (!ss.atSpeed(now) || c.probe.on), took > 4*least: // before that nothing was asked for
 		c.measure(now)
 		ss.staff(now)
@@ -127,12 +142,17 @@ func (ss *streams) tend(s *stream, n int, now time.Time) {
 	case took < least:
 		return
 	}
-	rate := float64(c.bytes) / now.Sub(c.since).Seconds()
-	ready := c.starved && !c.paused && rate <= steady*c.last
-	c.last = rate
+	rate := float64(c.bytes) / took.Seconds()
+	ready := c.starved && !c.paused
+	grows := rate > steady*c.last
+	c.found(rate, took)
 	c.measure(now)
-	if ready && (c.want > 1 || ss.deserves(s, rate) && ss.pace.bears(now)) {
+	switch {
+	case !ready:
+	case c.had > 0 && !grows:
 		c.decide(rate, now, ss.parallel)
+	case c.had == 0 && c.calm >= steadyFor && (c.want > 1 || ss.deserves(s, rate) && ss.pace.bears(rate, now)):
+		c.decide(c.usual, now, ss.parallel)
 	}
 	ss.staff(now)
 }

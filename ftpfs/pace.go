@@ -19,6 +19,7 @@ type pace struct {
 	rate    float64       // bytes a second of one transfer that need not wait for readers; 0: unknown
 	partly  bool          // who last read a large file from its start did not come to its ending
 	alone   time.Time     // until then one transfer is believed to fill the link
+	full    float64       // the rate at which it did, in bytes a second
 	rest    time.Duration // the last time that was believed
 }
 
@@ -91,19 +92,21 @@ func (p *pace) reachesEnding() bool {
 	return !p.partly
 }
 
-// fills is told that more transfers than one were of no use.
-func (p *pace) fills(now time.Time) {
+// fills is told that more transfers than one were of no use where one has that rate.
+func (p *pace) fills(rate float64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.full = rate
 	p.rest = min(max(2*p.rest, firstRest), longestRest)
 	p.alone = now.Add(p.rest)
 }
 
-// bears tells whether it may be tried whether more transfers than one are of use.
-func (p *pace) bears(now time.Time) bool {
+// bears tells whether it may be tried whether more transfers than one, which has that rate, are of
+// use. A sender whose packets were lost may be slow for long on a link that is free again.
+func (p *pace) bears(rate float64, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !now.Before(p.alone)
+	return !now.Before(p.alone) || rate <= broken*p.full
 }
 
 // within is how many bytes a transfer brings in that time.
