@@ -124,6 +124,9 @@ func (cs *contents) move(dir *node, from, to string) (end func(error)) {
 			return
 		}
 		for _, c := range cs.nodes.contentsBelow(dir) {
+			if err == nil {
+				c.went(m)
+			}
 			c.moves(nil)
 		}
 	}
@@ -155,7 +158,8 @@ func (ns *nodes) contentsBelow(dir *node) (all []*content) {
 	return all
 }
 
-// went is told that what an earlier mount has left of c is in a directory that was renamed by m.
+// went is told that what was left of c, by an earlier mount or as the user may want it, is in a
+// directory that was renamed by m.
 func (c *content) went(m *move) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/afero"
+
 	"ftpfs/ftpfs"
 	"ftpfs/internal/ftptest"
 )
@@ -208,4 +210,43 @@ func TestDirectoryIsReplacedBeforeATailIsSettled(t *testing.T) {
 	if got := served(t, server, "/old/file"); got != theirs {
 		t.Errorf("the other directory's file has %d bytes", len(got))
 	}
+}
+
+// What has stepped aside is not looked for beside the other one's file.
+func TestDirectoryIsReplacedBeforeAFileComesBack(t *testing.T) {
+	t.Parallel()
+	server, m := mountConnected(t, several, ftpfs.Options{}, map[string]string{"/from": "new", "/old/file": "original", "/other/file": "them"})
+	m.Run("ls -l old other")
+	hold := server.HoldReply("RNTO", 0)
+	server.Refuse("RNTO", "553 Rename failed.", 1)
+	writer := start(t, m, "exec cp from old/file")
+	reached(t, hold) // the refusal of the direct way
+	second := server.HoldReply("RNTO", 0)
+	hold.Release()
+	reached(t, second) // the original has stepped aside
+	server.Refuse("RNTO", "553 Rename failed.", ftptest.Always)
+	second.Release()
+	if out, err := writer.wait(endsIn); err == nil {
+		t.Errorf("it was stored: %s", out)
+	}
+	server.ClearFaults()
+	asked := server.HoldReply("MLST", 0)
+	defer asked.Release()
+	reached(t, asked) // the next try
+	m.Run("mv old new; mv other old")
+	asked.Release()
+	m.Unmount()
+	if got := served(t, server, "/new/file") + served(t, server, "/old/file"); got != "newthem" {
+		t.Errorf("the server has %q", got)
+	}
+	infos, err := afero.ReadDir(server.Fs(), "/new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range infos { // the new one may have been kept twice
+		if got := served(t, server, "/new/"+info.Name()); got != "new" {
+			t.Errorf("%s has %q", info.Name(), got)
+		}
+	}
+	wantNames(t, server, "/old", "file")
 }

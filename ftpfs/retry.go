@@ -121,6 +121,9 @@ func (u *uploads) putBack(ctx context.Context, c *content, path string) error {
 	if err := u.tree.putBack(ctx, aside, path); err != nil {
 		return err
 	}
+	if err := u.stays(ctx, c, path); err != nil {
+		return err // and aside is still to be looked for, where it is now
+	}
 	c.stepsAside("")
 	return nil
 }
