@@ -219,13 +219,25 @@ func TestPasswordInTheWrongPlace(t *testing.T) {
 	t.Parallel()
 	var p program
 	url := "ftp://ann:" + secretWord + "@host/"
-	for _, args := range [][]string{
-		{"-p", url, "/mnt"}, {"--charset", url, "/mnt"}, {"--timeout=" + url, "/mnt"}, {"--" + url, "/mnt"},
-		{"-o", "httpproxy=" + url, "ftp://host/", "/mnt"}, {"umount", url}, {"doctor", "--mode", url},
+	for url, want := range map[string]string{
+		url:                                    "ftp://ann:…@host/",
+		"ftp://a@b.c:" + secretWord + "@host/": "ftp://a@b.c:…@host/",
+		"ftp://ann:\"\\\u200b" + secretWord + "@host/": "ftp://ann:…@host/",
+		"ftp://ann:x/ @2/" + secretWord + "@host/":     "ftp://ann:…@host/",
 	} {
-		code, _, stderr := run(&p, args...)
-		if code == 0 || strings.Contains(stderr, secretWord) || !strings.Contains(stderr, "ftp://ann:…@host/") {
-			t.Errorf("%s: %d %s", args, code, stderr)
+		for _, args := range [][]string{
+			{"-p", url, "/mnt"}, {"--charset", url, "/mnt"}, {"--timeout=" + url, "/mnt"}, {"--" + url, "/mnt"},
+			{"-o", "httpproxy=" + url, "ftp://host/", "/mnt"}, {"umount", url}, {"doctor", "--mode", url},
+		} {
+			code, _, stderr := run(&p, args...)
+			if code == 0 || strings.Contains(stderr, secretWord) || !strings.Contains(stderr, want) {
+				t.Errorf("%s: %d %s", args, code, stderr)
+			}
+		}
+	}
+	for _, url := range []string{"ftp://host:21/a@b", "ftp://ann@host:21/a@b", "ftp://[::1]:21/a@b"} {
+		if _, _, stderr := run(&p, "-p", url, "/mnt"); !strings.Contains(stderr, url) {
+			t.Error(stderr)
 		}
 	}
 	var stderr bytes.Buffer
