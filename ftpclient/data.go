@@ -321,8 +321,16 @@ func (c *conn) check() error {
 
 // mayBegin is check for a transfer.
 func (c *conn) mayBegin(t transfer) error {
-	if err := c.check(); err != nil || t.still == nil {
+	if err := c.check(); err != nil {
 		return err
+	}
+	return t.wanted()
+}
+
+// wanted asks whether t is still wanted.
+func (t transfer) wanted() error {
+	if t.still == nil {
+		return nil
 	}
 	return t.still()
 }

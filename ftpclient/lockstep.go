@@ -21,9 +21,12 @@ func (c *conn) sendBefore(t *transfer) error {
 	return nil
 }
 
-// sendTransfer sends the transfer command after what comes before it.
+// sendTransfer sends the transfer command after what comes before it, if it is wanted then.
 func (c *conn) sendTransfer(t *transfer) error {
 	if err := c.sendBefore(t); err != nil {
+		return err
+	}
+	if err := t.wanted(); err != nil {
 		return err
 	}
 	if err := c.send(t.commands()...); err != nil {

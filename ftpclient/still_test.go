@@ -3,6 +3,7 @@ package ftpclient
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -38,6 +39,39 @@ func TestUploadNotWantedAnyMore(t *testing.T) {
 				t.Errorf("%d logins", st.Logins)
 			}
 		})
+	}
+}
+
+// Nor is it sent when nobody wants it since the server was told where to connect to.
+func TestUploadNotWantedSinceItsAddress(t *testing.T) {
+	t.Parallel()
+	e, cl := embedded(t, Config{Connections: 1, Mode: ModePORT})
+	hold := e.HoldReply("PORT", 0)
+	var other atomic.Bool
+	go func() {
+		<-hold.Reached()
+		other.Store(true)
+		hold.Release()
+	}()
+	w, err := cl.StoreIf(t.Context(), "/f", func() error {
+		if other.Load() {
+			return errOther
+		}
+		return nil
+	})
+	if w != nil || !errors.Is(err, errOther) {
+		t.Fatalf("%v, %v", w, err)
+	}
+	if err := store(t, cl, "/other").Close(); err != nil {
+		t.Error(err)
+	}
+	for _, c := range e.Log().Commands() {
+		if strings.HasSuffix(c, " /f") {
+			t.Errorf("%q was sent", c)
+		}
+	}
+	if st := cl.Stats(); st.Logins != 1 {
+		t.Errorf("%d logins", st.Logins)
 	}
 }
 
